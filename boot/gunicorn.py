@@ -1,0 +1,40 @@
+"""gunicorn's configuration, from the registry: `gunicorn -c python:boot.gunicorn boot.wsgi:application`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from boot import heartbeat
+from boot.env import load_or_exit
+from boot.logs import logging_config
+from boot.rules import stop_seconds
+
+if TYPE_CHECKING:
+    from gunicorn.workers.base import Worker
+
+env = load_or_exit()
+
+_host = f"[{env['WEB_BIND']}]" if ":" in env["WEB_BIND"] else env["WEB_BIND"]
+bind = f"{_host}:{env['WEB_PORT']}"
+workers = env["WEB_WORKERS"]
+threads = env["WEB_THREADS"]
+# Threads read slow requests: a sync worker would be killed during a slow upload.
+worker_class = "gthread"
+# One import for all workers: they start sooner and share its memory.
+preload_app = True
+# One second less than supervisord waits, so that gunicorn itself ends what it must.
+graceful_timeout = max(1, stop_seconds(env["STOP_BUDGET_S"])["web"] - 1)
+# Its default lies under the home folder, which may be read-only or shared by two checkouts.
+control_socket_disable = True
+# Heartbeats in memory: on a slow disk a worker could look hung.
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn opens an unlinked file there
+# X-Forwarded-* are Django's business (PROXY_COUNT): gunicorn would believe any peer on loopback.
+secure_scheme_headers: dict[str, str] = {}
+accesslog = "-"
+logconfig_dict = logging_config(env["LOG_LEVEL"], env["LOG_FORMAT"])
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Tell the plug-in that a worker has the application and takes requests."""
+    if env["DOORITO_ROLE"]:
+        heartbeat.report(env["DOORITO_RUNTIME_DIR"], "web", ready=True)

@@ -1,0 +1,42 @@
+"""A program's word on itself: `<runtime>/heartbeat/<program>.json`, read by supervisord's plug-in.
+
+Standard library only, so that the plug-in can read it without Django.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+
+def path(runtime_dir: str | Path, program: str) -> Path:
+    """Where `program` reports."""
+    return Path(runtime_dir, "heartbeat", f"{program}.json")
+
+
+def report(runtime_dir: str | Path, program: str, ready: bool, reasons: tuple[str, ...] = ()) -> None:
+    """Say whether `program` is ready, replacing atomically what it said before.
+
+    The file holds `{"at": CLOCK_BOOTTIME seconds, "ready": bool, "reasons": [...]}`.
+    """
+    target = path(runtime_dir, program)
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    fact = {"at": time.clock_gettime(time.CLOCK_BOOTTIME), "ready": ready, "reasons": list(reasons)}
+    draft = target.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps(fact))
+    draft.replace(target)
+
+
+def is_ready(runtime_dir: str | Path, program: str) -> bool:
+    """Whether `program` has said that it is ready."""
+    try:
+        return bool(json.loads(path(runtime_dir, program).read_text())["ready"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def forget(runtime_dir: str | Path, program: str) -> None:
+    """Drop what an earlier process of `program` said."""
+    path(runtime_dir, program).unlink(missing_ok=True)

@@ -1,0 +1,31 @@
+"""One logging configuration for Django, gunicorn and Celery.
+
+Programs write on standard error and do not name themselves: supervisord's plug-in puts the program's
+name on each line (`boot.supervision.lines`), since not every line comes from a logger.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXT = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+JSON = {
+    "()": "pythonjsonlogger.json.JsonFormatter",
+    "format": "%(levelname)s %(name)s %(process)d %(message)s",
+    "rename_fields": {"levelname": "level", "name": "logger"},
+    "timestamp": "time",
+}
+
+
+def logging_config(level: str, log_format: str) -> dict[str, Any]:
+    """What `logging.config.dictConfig` takes, for a `level` such as "info" and "text" or "json"."""
+    ours = {"handlers": ["console"], "level": level.upper(), "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": JSON if log_format == "json" else TEXT},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["console"], "level": level.upper()},
+        # Those that bring handlers of their own would write each record twice.
+        "loggers": {name: ours for name in ("django", "django.server", "gunicorn.error", "gunicorn.access")},
+    }

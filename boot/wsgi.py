@@ -1,0 +1,9 @@
+"""What gunicorn serves: `boot.wsgi:application`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
+
+application = get_wsgi_application()
