@@ -1,0 +1,20 @@
+"""Whose failures django-axes counts (AXES_USERNAME_CALLABLE)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+
+from apps.accounts import addresses
+
+
+def username(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """The address that somebody tries to log in with, in its one spelling.
+
+    Django's log-in form calls it `username`, the model `email`. Left to itself axes looks for the
+    model's name only, finds nothing, and then counts every account of an address together.
+    """
+    given = credentials or request.POST
+    return addresses.normalise(str(given.get("username") or given.get("email") or ""))

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from django.contrib.auth import views as auth
+from django.contrib.auth.forms import PasswordResetForm
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse_lazy
+
+from apps.accounts import services
+from apps.accounts.forms import LogInForm
+
+
+class LogIn(auth.LoginView):
+    template_name = "accounts/login.html"
+    authentication_form = LogInForm
+    redirect_authenticated_user = True
+
+
+class PasswordChange(auth.PasswordChangeView):
+    template_name = "accounts/password_change.html"
+    success_url = reverse_lazy("accounts:password_change_done")
+
+
+class PasswordReset(auth.PasswordResetView):
+    template_name = "accounts/password_reset.html"
+    success_url = reverse_lazy("accounts:password_reset_done")
+
+    def form_valid(self, form: PasswordResetForm) -> HttpResponse:
+        """Mail from the worker, not from here: how long a mail server takes tells who exists."""
+        services.request_password_reset(
+            form.cleaned_data["email"], self.request.get_host(), self.request.is_secure()
+        )
+        return HttpResponseRedirect(str(self.success_url))
+
+
+class PasswordResetConfirm(auth.PasswordResetConfirmView):
+    template_name = "accounts/password_reset_confirm.html"
+    success_url = reverse_lazy("accounts:password_reset_complete")

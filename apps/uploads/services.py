@@ -1,0 +1,261 @@
+"""Receiving files, having the worker examine them, and removing them again."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils import timezone
+
+from apps.uploads import examination, names, sizes
+from apps.uploads.models import Upload
+
+logger = logging.getLogger(__name__)
+
+State = Upload.State
+BATCH: Final = 100  # rows; locked, and their files deleted, in one transaction
+MOST_BATCHES: Final = 100  # in one run; the next run goes on
+LEAST_STALL: Final = timedelta(hours=1)  # without news of an upload before it is looked after
+
+_NO_QUEUE = "The file is stored, but the queue could not be reached. Try again in a minute."
+_TOO_SLOW = "It took too long to examine. Try again; a smaller file may do."
+_NO_FILE = "The stored file is missing. Delete this entry and upload the file again."
+_UNEXPECTED = "Something went wrong while it was examined. Try again, or tell us if it stays so."
+_STALLED = "The worker stopped before it was finished. Try again."
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """Numbers of uploads: `kept` have a file that could not be deleted."""
+
+    removed: int = 0
+    kept: int = 0
+
+
+class Refused(Exception):
+    """A file that was not taken; the text says which, why and what to do, for whoever sent it."""
+
+
+def too_large(name: str) -> Refused:
+    """The refusal of a file above the limit, which it names."""
+    limit = sizes.readable(settings.UPLOAD_MAX_BYTES)
+    return Refused(f"“{name}” is larger than {limit}, the limit for a file. Choose a smaller one.")
+
+
+def receive(owner_id: int, sent: UploadedFile[Any]) -> Upload:
+    """Store the file, then its row (`owner_id` is the user's), and have the worker examine it once that is committed.
+
+    Raises Refused when it is too large or cannot be stored; nothing is left of it then.
+    """
+    name = names.clean(sent.name)
+    if (sent.size or 0) > settings.UPLOAD_MAX_BYTES:
+        raise too_large(name)
+    path = _random_path()
+    try:
+        default_storage.save(path, sent)
+        upload = _add_row(owner_id, sent, name, path)
+    except OSError as error:
+        _discard(path)
+        logger.exception("An upload could not be stored")
+        raise Refused(f"“{name}” could not be stored. Try again later.") from error
+    except BaseException:
+        _discard(path)
+        raise
+    enqueue(upload)
+    return upload
+
+
+def _add_row(owner_id: int, sent: UploadedFile[Any], name: str, path: str) -> Upload:
+    with transaction.atomic():  # so that a failure here leaves an outer transaction usable
+        return Upload.objects.create(
+            owner_id=owner_id,
+            name=name,
+            file=path,
+            size=sent.size or 0,
+            claimed_type=names.printable(sent.content_type or "")[:255],
+        )
+
+
+def _random_path() -> str:
+    """A place for a file: nothing of its own name, in one of 256 folders."""
+    token = secrets.token_hex(16)
+    return f"uploads/{token[:2]}/{token}"
+
+
+def _discard(path: str) -> None:
+    """Delete a file that has no row; an error here must not hide the one that led here."""
+    try:
+        default_storage.delete(path)
+    except OSError:
+        logger.exception("%s has no upload and could not be deleted: delete it by hand", path)
+
+
+def enqueue(upload: Upload) -> None:
+    """Queue the examination once the current transaction is committed, or now without one."""
+    transaction.on_commit(lambda: _enqueue(upload.pk))
+
+
+def _enqueue(upload_id: uuid.UUID) -> None:
+    # Imported here: the tasks call this module.
+    from apps.uploads import tasks
+
+    try:
+        tasks.process.delay(str(upload_id))
+    except Exception:
+        # Every broker has exceptions of its own. The file is safe, so this is no error page.
+        logger.exception("Upload %s could not be queued: is the broker up?", upload_id)
+        _finish(upload_id, (State.WAITING,), state=State.FAILED, reason=_NO_QUEUE)
+
+
+def retry(upload: Upload) -> None:
+    """Examine a failed upload again; any other is left alone."""
+    again = {"state": State.WAITING, "reason": "", "state_since": timezone.now()}
+    if Upload.objects.filter(pk=upload.pk, state=State.FAILED).update(**again):
+        enqueue(upload)
+
+
+def process(upload_id: uuid.UUID) -> None:
+    """Examine an upload's file and record the outcome.
+
+    Safe to run twice, also at once: whoever finishes first is heard. One that was deleted, before or
+    meanwhile, is none of our business; one that is `working` was left by a worker that died.
+    """
+    upload = _claim(upload_id)
+    if upload is None:
+        return
+    try:
+        with upload.file.open("rb") as file:
+            facts = examination.examine(file)
+    except SoftTimeLimitExceeded:
+        _fail(upload, _TOO_SLOW)
+    except FileNotFoundError:
+        _fail(upload, _NO_FILE)
+    except Exception:
+        logger.exception("Upload %s could not be examined", upload_id)
+        _fail(upload, _UNEXPECTED)
+    else:
+        _record(upload, facts)
+
+
+def _claim(upload_id: uuid.UUID) -> Upload | None:
+    unfinished = Upload.objects.filter(pk=upload_id, state__in=Upload.UNFINISHED)
+    unfinished.update(state=State.WORKING, state_since=timezone.now())
+    return unfinished.first()
+
+
+def _record(upload: Upload, facts: examination.Facts) -> None:
+    found = {"size": facts.size, "sha256": facts.sha256, "detected_type": facts.detected_type}
+    if facts.reason:
+        _fail(upload, facts.reason, **found)
+    elif facts.picture is None:
+        _finish(upload.pk, (State.WORKING,), state=State.DONE, **found)
+    else:
+        picture = facts.picture
+        found |= {"width": picture.width, "height": picture.height}
+        _record_with_thumbnail(upload, picture.thumbnail, found)
+
+
+def _record_with_thumbnail(upload: Upload, thumbnail: bytes, found: dict[str, Any]) -> None:
+    path = default_storage.save(_random_path(), ContentFile(thumbnail))
+    recorded = False
+    try:
+        recorded = _finish(upload.pk, (State.WORKING,), state=State.DONE, thumbnail=path, **found)
+    finally:
+        if not recorded:
+            _discard(path)
+
+
+def _fail(upload: Upload, reason: str, **found: Any) -> None:
+    _finish(upload.pk, (State.WORKING,), state=State.FAILED, reason=reason, **found)
+
+
+def _finish(upload_id: uuid.UUID, before: Sequence[State], **outcome: Any) -> bool:
+    """Record an outcome, unless the row has gone or has one already."""
+    rows = Upload.objects.filter(pk=upload_id, state__in=before)
+    return bool(rows.update(state_since=timezone.now(), **outcome))
+
+
+def remove(upload: Upload) -> None:
+    """Delete the files, then the row: an error leaves the row, so that it can be tried again.
+
+    Raises OSError when a file cannot be deleted; one that is missing is no error.
+    """
+    remove_files(upload)
+    upload.delete()
+
+
+def remove_files(upload: Upload) -> None:
+    for path in (upload.thumbnail.name, upload.file.name):
+        if path:
+            default_storage.delete(path)
+
+
+def changes(owner_id: int, seen: Mapping[uuid.UUID, str]) -> tuple[list[Upload], list[uuid.UUID]]:
+    """Of the owner's uploads that were `seen` in a state: those in another one, and those gone."""
+    current = {upload.pk: upload for upload in Upload.objects.filter(owner_id=owner_id, pk__in=seen)}
+    changed = [upload for upload in current.values() if upload.state != seen[upload.pk]]
+    return changed, [upload_id for upload_id in seen if upload_id not in current]
+
+
+def clean_up(now: datetime) -> CleanUp:
+    """Remove the uploads that are older than UPLOAD_LIFETIME, files first.
+
+    An upload whose file cannot be deleted is kept, logged and left to the next run. Two runs at
+    once share the work: what one has locked the other skips (PostgreSQL; SQLite has one writer).
+    """
+    before = now - settings.UPLOAD_LIFETIME
+    removed = kept = 0
+    last = uuid.UUID(int=0)
+    for _ in range(MOST_BATCHES):
+        with transaction.atomic():
+            expired = _lock_expired(before, after=last)
+            gone = [upload.pk for upload in expired if _files_are_gone(upload)]
+            Upload.objects.filter(pk__in=gone).delete()
+        removed += len(gone)
+        kept += len(expired) - len(gone)
+        if len(expired) < BATCH:
+            break
+        last = expired[-1].pk
+    return CleanUp(removed, kept)
+
+
+def _lock_expired(before: datetime, after: uuid.UUID) -> list[Upload]:
+    """A batch in the order of keys, so that what is kept does not come up again in this run."""
+    expired = Upload.objects.filter(created_at__lt=before, pk__gt=after).order_by("pk")
+    return list(expired.select_for_update(skip_locked=True)[:BATCH])
+
+
+def _files_are_gone(upload: Upload) -> bool:
+    try:
+        remove_files(upload)
+    except OSError:
+        logger.exception("Upload %s has expired but its file could not be deleted", upload.pk)
+        return False
+    return True
+
+
+def rescue(now: datetime) -> int:
+    """Look after uploads without news for long, whose task was lost; returns how many.
+
+    One that waits is queued again: a second task finds nothing to do. One that was being worked on
+    fails, for it may be what ended its worker; its owner can try again.
+    """
+    time_limit = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
+    silent = Upload.objects.filter(state_since__lt=now - max(LEAST_STALL, 2 * time_limit))
+    failed = silent.filter(state=State.WORKING).update(state=State.FAILED, reason=_STALLED, state_since=now)
+    waiting = list(silent.filter(state=State.WAITING).order_by("state_since")[:BATCH])
+    Upload.objects.filter(pk__in=[upload.pk for upload in waiting]).update(state_since=now)
+    for upload in waiting:
+        enqueue(upload)
+    return failed + len(waiting)

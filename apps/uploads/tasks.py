@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+
+from celery import shared_task
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from apps.uploads import services
+
+
+@shared_task(
+    name="uploads.process",
+    queue="high",  # somebody is watching the page
+    ignore_result=True,  # the outcome is in the upload's row
+    autoretry_for=(InterfaceError, OperationalError),  # the database was away
+    retry_backoff=1,  # seconds, doubled each time
+    max_retries=6,  # about a minute in all; `services.rescue` finds what is left
+)
+def process(upload_id: str) -> None:
+    services.process(uuid.UUID(upload_id))
+
+
+@shared_task(name="uploads.clean_up", queue="default")
+def clean_up() -> dict[str, int]:
+    now = timezone.now()
+    return {"rescued": services.rescue(now), **asdict(services.clean_up(now))}

@@ -1,0 +1,6 @@
+from django import template
+
+from apps.uploads import sizes
+
+register = template.Library()
+register.filter("readable", sizes.readable)
