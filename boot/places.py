@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 BASE_DIR: Final = Path(__file__).resolve().parent.parent
+ROOTS_HOME: Final = Path("/var/lib/doorito-dev")
 SOCKET_PATH_BYTES: Final = 107  # sun_path less its final NUL: unix(7)
 # supervisord binds NAME.PID before it renames, and a pid has seven digits at most: proc(5)
 LONGEST_SOCKET_NAME: Final = "/supervisor.sock.4194304"
@@ -29,9 +30,8 @@ def postgres_home(state_dir: str | Path) -> Path:
 
     Root's server runs as another user, who may be unable to enter the checkout (a 0700 home).
     """
-    if os.getuid() == 0:
-        return Path("/var/lib/doorito-dev") / fingerprint(state_dir)
-    return Path(state_dir) / "postgres"
+    folder = BASE_DIR / Path(state_dir).expanduser()
+    return ROOTS_HOME / fingerprint(folder) if os.getuid() == 0 else folder / "postgres"
 
 
 def postgres_socket_dir(state_dir: str | Path, runtime_dir: str | Path) -> Path:

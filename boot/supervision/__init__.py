@@ -1,0 +1,1 @@
+"""What runs inside supervisord. Standard library and supervisor only: supervisord stays small."""

@@ -1,0 +1,154 @@
+"""The `doorito` command."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from typing import Final, NoReturn
+
+from boot import roles
+from boot.places import BASE_DIR
+
+EX_USAGE: Final = 64  # sysexits.h: the command was used incorrectly
+EX_UNAVAILABLE: Final = 69
+KEY_BYTES: Final = 50  # of randomness: 67 characters, beyond the 50 that Django asks for
+
+RUN_HELP: Final = """\
+usage: doorito run [--reload] [ROLE] [ARGUMENTS ...]
+
+Supervised roles, which validate the environment, prepare the database and run under supervisord:
+  all             web server, worker and beat (and the embedded PostgreSQL, where it is asked for)
+  web             gunicorn (the default)
+  celery-worker   the Celery worker
+  celery-beat     Celery beat
+    --reload      restart each program when a file changes, for development
+
+Roles that become one command:
+  dev             collectstatic, then Django's development server
+  manage ...      python manage.py ...
+  doorito ...     this command
+  ANYTHING ...    that program
+
+exit status: 0; 64 wrong usage; 69 a service stays away (database, port, another stack);
+70 a program failed for good; 78 wrong configuration
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command's exit status; see `doorito run --help` for those of a start."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["run"]:  # everything after the role is the role's own
+        return _run(given[1:])
+    if not given:
+        _parser().print_help()
+        return EX_USAGE
+    options = _parser().parse_args(given)
+    status: int = options.action(options)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="doorito", description="Runs this project, and tells what configures it.")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands.add_parser("run", help="start a role: `doorito run --help`", add_help=False)
+    env = commands.add_parser("env", help="the variables, their values, and where each comes from")
+    env.set_defaults(action=_env_table)
+    env.add_argument("--json", action="store_true", help="for machines")
+    about = env.add_subparsers(title="more", metavar="")
+    explain = about.add_parser("explain", help="all about one variable")
+    explain.add_argument("name", metavar="NAME")
+    explain.set_defaults(action=_env_explain)
+    write = about.add_parser("write", help="generate .env.example and docs/environment.md")
+    write.set_defaults(action=_env_write)
+    check = about.add_parser("check", help="tell whether those two are fresh (status 1 when not)")
+    check.set_defaults(action=_env_check)
+    secret = commands.add_parser("secret", help="print a random key for DJANGO_SECRET_KEY")
+    secret.set_defaults(action=_secret)
+    setup = commands.add_parser("setup", help="write .env.local for development, unless it is there")
+    setup.set_defaults(action=_setup)
+    server = commands.add_parser("postgres", help="become the embedded PostgreSQL (supervisord runs this)")
+    server.set_defaults(action=_postgres)
+    return parser
+
+
+def _run(given: list[str]) -> int:
+    if given[:1] in (["--help"], ["-h"]):
+        print(RUN_HELP, end="")
+        return 0
+    reload = given[:1] == ["--reload"]
+    role, *rest = given[reload:] or [roles.DEFAULT]
+    supervised = role in roles.SUPERVISED
+    if role.startswith("-") or (supervised and rest) or (reload and not supervised):
+        print(RUN_HELP, end="", file=sys.stderr)
+        wrong = role if role.startswith("-") else " ".join(given)
+        print(f"doorito run: {wrong}: not understood", file=sys.stderr)
+        return EX_USAGE
+    from boot.launch import run  # here: the other commands need none of it
+
+    return run(role, rest, reload)
+
+
+def _env_table(options: argparse.Namespace) -> int:
+    from boot import reference
+
+    return reference.show(as_json=options.json)
+
+
+def _env_explain(options: argparse.Namespace) -> int:
+    from boot import reference
+
+    try:
+        print(reference.explain(options.name))
+    except reference.UnknownVariable as error:
+        print(f"doorito: {error}", file=sys.stderr)
+        return EX_USAGE
+    return 0
+
+
+def _env_write(_: argparse.Namespace) -> int:
+    from boot import reference
+
+    for path in reference.write():
+        print(f"wrote {path.relative_to(BASE_DIR)}")
+    return 0
+
+
+def _env_check(_: argparse.Namespace) -> int:
+    from boot import reference
+
+    stale = reference.check()
+    for line in stale:
+        print(f"doorito: {line}", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _secret(_: argparse.Namespace) -> int:
+    print(secrets.token_urlsafe(KEY_BYTES))
+    return 0
+
+
+def _setup(_: argparse.Namespace) -> int:
+    from boot import local
+
+    if local.write():
+        print(f"wrote {local.FILE_NAME}: development settings with a random key and password, yours to edit")
+    return 0
+
+
+def _postgres(_: argparse.Namespace) -> int:
+    from boot import postgres
+    from boot.env import load_or_exit
+
+    env = load_or_exit()
+    try:
+        postgres.become_server(postgres.cluster(env["DOORITO_STATE_DIR"], env["DOORITO_RUNTIME_DIR"]))
+    except postgres.PostgresError as error:
+        print(f"doorito: {error}", file=sys.stderr)
+    return EX_UNAVAILABLE

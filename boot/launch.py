@@ -1,0 +1,241 @@
+"""The thin shell that acts: checks what can be checked, prepares, then becomes supervisord."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+from boot import ports, postgres, roles, runtime
+from boot.env import Environment, InvalidEnvironment, load, load_or_exit
+from boot.places import BASE_DIR
+from boot.supervision.lines import LineBuffer, render
+
+EX_USAGE: Final = 64
+EX_UNAVAILABLE: Final = 69
+HELD_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+CONFIGURATION: Final = BASE_DIR / "supervisor" / "supervisord.conf"
+
+
+class Stopped(BaseException):
+    """TERM or INT came while the start was preparing. Like KeyboardInterrupt, no error."""
+
+
+class Refused(Exception):
+    """The start cannot go on; the message says why and what to do."""
+
+    def __init__(self, message: str, status: int = EX_UNAVAILABLE) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def run(role: str, arguments: Sequence[str], reload: bool) -> int:
+    """`doorito run`: its exit status, if it returns at all."""
+    os.chdir(BASE_DIR)
+    try:
+        with _stoppable():
+            if role in roles.SUPERVISED:
+                _supervise(role, reload)
+            if role == "dev":
+                return _develop(arguments)
+            return _pass(role, arguments)
+    except Stopped:
+        return 0
+    except Refused as error:
+        print(f"doorito: {error}", file=sys.stderr)
+        return error.status
+
+
+def children_environment(env: Environment) -> dict[str, str]:
+    """What programs inherit: the process environment over the file, places made absolute.
+
+    Free text goes through unchanged. The file's name does not: its values are here already.
+    """
+    environ = dict(env.merged)
+    environ.pop("DOORITO_ENV_FILE", None)
+    for name in ("DOORITO_RUNTIME_DIR", "DOORITO_STATE_DIR", "MEDIA_ROOT"):
+        environ[name] = str(env[name])
+    for name in ("DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION"):
+        environ[name] = env[name]
+    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
+    # gunicorn looks for its configuration before it looks at the working folder.
+    environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BASE_DIR), environ.get("PYTHONPATH")]))
+    return environ
+
+
+def _supervise(role: str, reload: bool) -> NoReturn:
+    env = load_or_exit()
+    embedded = roles.is_embedded(env.typed, env.sources)
+    names = roles.programs(role, embedded)
+    environ = children_environment(env) | roles.supervisor_environment(role, names, reload, env.typed)
+    log = _Log(env["LOG_FORMAT"])
+    for warning in env.warnings:
+        log.say("doorito", warning)
+    if "web" in names:
+        _refuse_taken_port(env)
+    folder = env["DOORITO_RUNTIME_DIR"]
+    try:
+        lock = runtime.claim(folder)
+    except runtime.RuntimeFolderError as error:
+        raise Refused(str(error)) from error
+    runtime.clean(folder)
+    with _database(env, embedded, log):
+        _prepare(role, env, environ, log)
+    runtime.write_facts(
+        folder,
+        {
+            "role": role,
+            "programs": names,
+            "reporting": roles.reporting(names, reload),
+            "log_format": env["LOG_FORMAT"],
+            "web": roles.web_address(env.typed),
+            "stop_budget_s": env["STOP_BUDGET_S"],
+        },
+    )
+    runtime.point_supervisorctl(folder)
+    password = env["DJANGO_SUPERUSER_PASSWORD"] if embedded else None
+    lines = roles.announcement(env.typed, role, password)
+    runtime.keep(lock)
+    _become_supervisord(environ, lines)
+
+
+def _refuse_taken_port(env: Environment) -> None:
+    address, port = env["WEB_BIND"], env["WEB_PORT"]
+    try:
+        taken = ports.is_taken(address, port)
+    except OSError as error:
+        message = f"cannot listen on {roles.web_address(env.typed)} ({error.strerror}); set WEB_BIND or WEB_PORT"
+        raise Refused(message) from error
+    if taken:
+        who = ports.holder(port)
+        by = f" by {who}" if who else ""
+        raise Refused(f"port {port} is taken{by}; stop that, or choose another: WEB_PORT={_other(port)}")
+
+
+def _other(port: int) -> int:
+    return port + 1 if port < 65535 else port - 1
+
+
+@contextlib.contextmanager
+def _database(env: Environment, embedded: bool, log: _Log) -> Iterator[None]:
+    """The embedded server, where there is one, for as long as preparing needs it."""
+    if not embedded:
+        yield
+        return
+    where = postgres.cluster(env["DOORITO_STATE_DIR"], env["DOORITO_RUNTIME_DIR"])
+    if not where.data.exists():
+        log.say("doorito", f"making a PostgreSQL database in {where.home}")
+    try:
+        with postgres.serving(where):
+            yield
+    except postgres.PostgresError as error:
+        raise Refused(str(error)) from error
+
+
+def _prepare(role: str, env: Environment, environ: Mapping[str, str], log: _Log) -> None:
+    options = ["--migrate"] if roles.runs_migrations(role, env.typed) else []
+    status = log.follow("prepare", [sys.executable, "-m", "boot.prepare", *options], environ)
+    if status:
+        raise Refused("the start was given up, see above", status if status > 0 else EX_UNAVAILABLE)
+
+
+def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str]) -> NoReturn:
+    read, write = os.pipe()
+    os.write(write, "\n".join(announcement).encode())
+    os.close(write)
+    os.set_inheritable(read, True)
+    arguments = [sys.executable, "-m", "boot.supervision.main", str(CONFIGURATION), str(read)]
+    sys.stdout.flush()
+    # A signal from now on waits until supervisord can take it; the plug-in lets them in.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
+    os.execve(sys.executable, arguments, dict(environ))  # noqa: S606 - a list of arguments, no shell
+
+
+def _develop(arguments: Sequence[str]) -> int:
+    env = load_or_exit()
+    log = _Log(env["LOG_FORMAT"])
+    _refuse_taken_port(env)
+    environ = children_environment(env)
+    with _database(env, roles.is_embedded(env.typed, env.sources), log):
+        _prepare("dev", env, environ, log)
+        if status := subprocess.run(roles.collectstatic(), env=environ, check=False).returncode:
+            return status
+        return _become(roles.command("dev", arguments, env.typed), environ, env)
+
+
+def _pass(role: str, arguments: Sequence[str]) -> int:
+    """`manage`, `doorito` and anything else: what is broken must not keep anybody from looking."""
+    command = roles.command(role, arguments, None)
+    env = None
+    if role == "manage":
+        with contextlib.suppress(InvalidEnvironment):  # manage.py says so itself
+            env = load()
+    if not env or not roles.is_embedded(env.typed, env.sources):
+        return _become(command, os.environ, None)
+    with _database(env, True, _Log(env["LOG_FORMAT"])):
+        return _become(command, os.environ, env)
+
+
+def _become(command: Sequence[str], environ: Mapping[str, str], env: Environment | None) -> int:
+    """Become the command; where our own database serves it, stay, and hand signals on."""
+    if env and roles.is_embedded(env.typed, env.sources):
+        process = subprocess.Popen(command, env=dict(environ))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda got, _: process.send_signal(got))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
+        status = process.wait()
+        return status if status >= 0 else 128 - status
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], list(command), dict(environ))  # noqa: S606 - no shell
+    except OSError as error:
+        names = ", ".join([*roles.SUPERVISED, "dev", "manage", "doorito"])
+        message = f"{command[0]}: {error.strerror}; it is no role ({names}) and no program that can be run"
+        raise Refused(message, EX_USAGE) from error
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """TERM and INT raise Stopped, so that what was begun is ended on the way out."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise Stopped
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    yield
+
+
+class _Log:
+    """The launcher's own lines on standard output, like those of programs."""
+
+    def __init__(self, log_format: str) -> None:
+        self._log_format = log_format
+
+    def say(self, program: str, *lines: str) -> None:
+        for line in lines:
+            print(render(program, line, self._log_format), flush=True)
+
+    def follow(self, program: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Run a command to its end and say what it says; its exit status."""
+        process = subprocess.Popen(
+            command, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        buffer = LineBuffer()
+        try:
+            assert process.stdout  # noqa: S101 - it is a pipe
+            while chunk := os.read(process.stdout.fileno(), 65536):
+                self.say(program, *buffer.feed(chunk))
+            self.say(program, *buffer.flush())
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise

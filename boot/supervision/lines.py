@@ -1,0 +1,60 @@
+"""Lines of the log on standard output: each names its program, as text or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+WIDTH: Final = len("celery-worker")
+LONGEST: Final = 64 * 1024  # bytes kept of a line that does not end
+# All but tab: a name in a log line must not move the cursor or clear the screen of whoever reads it.
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def render(program: str, line: str, log_format: str, now: datetime | None = None) -> str:
+    """One line of the log without its end, for a `log_format` of "text" or "json".
+
+    A line that is itself a JSON object keeps its keys; any other becomes the object's message.
+    """
+    if log_format != "json":
+        return f"{program:<{WIDTH}} | {CONTROL.sub(_escaped, line)}".rstrip()
+    return json.dumps({"program": program, **_fields(line, now or datetime.now(UTC))}, ensure_ascii=False)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}"
+
+
+def _fields(line: str, now: datetime) -> dict[str, object]:
+    if line.startswith("{"):
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            pass
+        else:
+            if isinstance(fields, dict):
+                return fields
+    return {"time": now.isoformat(timespec="milliseconds"), "message": line}
+
+
+class LineBuffer:
+    """Cuts chunks of bytes into lines; keeps the last, unfinished one."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """The lines that `chunk` completes. One longer than LONGEST is given out in pieces."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > LONGEST:
+            lines.append(self._rest)
+            self._rest = b""
+        return [line.decode(errors="replace").rstrip("\r") for line in lines]
+
+    def flush(self) -> list[str]:
+        """The unfinished line, if there is one: its program has ended."""
+        lines = self.feed(b"\n") if self._rest else []
+        self._rest = b""
+        return lines

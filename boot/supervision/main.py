@@ -1,0 +1,48 @@
+"""supervisord in the foreground, with an exit status that is ours.
+
+    python -m boot.supervision.main CONFIGURATION [ANNOUNCEMENT_FD]
+
+The announcement, lines read from an inherited descriptor, is said once all programs are ready. It may
+hold the first password of a development machine, so it is on no command line and in no file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+from supervisor.options import ServerOptions
+from supervisor.states import SupervisorStates
+from supervisor.supervisord import go
+
+EX_SOFTWARE: Final = 70  # sysexits.h; ours: a program failed for good
+
+
+def main(configuration: str, announcement: list[str]) -> int:
+    """Run until told to stop; 0, or 70 where a program could not be kept running."""
+    first = True
+    while True:
+        options = ServerOptions()
+        options.announcement = announcement if first else []
+        options.realize(["-n", "-c", configuration])
+        options.first = first
+        options.test = False
+        try:
+            go(options)
+        finally:
+            options.plugin.close()
+        options.close_httpservers()
+        options.close_logger()
+        if options.mood < SupervisorStates.RESTARTING:
+            return EX_SOFTWARE if options.plugin.failed else 0
+        first = False  # SIGHUP or `supervisorctl reload`: once more, with the files as they are now
+
+
+def _read(descriptor: int) -> list[str]:
+    with os.fdopen(descriptor) as stream:
+        return stream.read().splitlines()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], _read(int(sys.argv[2])) if len(sys.argv) > 2 else []))
