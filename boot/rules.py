@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from boot import places
 
@@ -15,7 +15,7 @@ INSECURE_DEV_KEY: Final = "django-insecure-for-development-only-0123456789-never
 # The thresholds of Django's check security.W009.
 KEY_CHARACTERS: Final = 50
 KEY_DIFFERENT_CHARACTERS: Final = 5
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Typed = Mapping[str, Any]
 Finding = tuple[str, str]  # name of the variable, what is wrong and what mends it
@@ -25,6 +25,7 @@ def problems(typed: Typed) -> Iterator[Finding]:
     """What must be mended before anything starts."""
     if typed.get("DJANGO_CONFIGURATION") == "Production":
         yield from _production(typed)
+    yield from _database(typed)
     yield from _celery(typed)
     yield from _superuser(typed)
     runtime_dir = typed.get("DOORITO_RUNTIME_DIR")
@@ -33,36 +34,46 @@ def problems(typed: Typed) -> Iterator[Finding]:
 
 
 def warnings(typed: Typed) -> Iterator[Finding]:
-    """What works, but not as somebody may expect."""
-    public_url = typed.get("PUBLIC_URL", "")
-    if typed.get("DJANGO_CONFIGURATION") == "Production" and not public_url.startswith("https://"):
-        yield "PUBLIC_URL", f"is {public_url}, not https: cookies are not secure and only loopback hosts are served"
-    longest, budget = typed["CELERY_TASK_TIME_LIMIT_S"], typed["STOP_BUDGET_S"]
-    if stop_seconds(budget)["celery-worker"] < longest:
+    """What works, but not as somebody may expect; for values without problems."""
+    public_url = typed["PUBLIC_URL"]
+    if typed["DJANGO_CONFIGURATION"] == "Production" and not public_url.startswith("https://"):
         yield (
-            "STOP_BUDGET_S",
-            f"of {budget} leaves a running task {stop_seconds(budget)['celery-worker']} seconds at a stop, less "
-            f"than CELERY_TASK_TIME_LIMIT_S ({longest}); {longest * 2} would do",
+            "PUBLIC_URL",
+            f"is {public_url}, not https: cookies are not secure and only loopback hosts are served",
         )
+    longest, budget = typed["CELERY_TASK_TIME_LIMIT_S"], typed["STOP_BUDGET_S"]
+    share = stop_seconds(budget)["celery-worker"]
+    if share < longest:
+        enough = f"CELERY_TASK_TIME_LIMIT_S ({longest}); {sufficient_budget(longest)} would do"
+        yield "STOP_BUDGET_S", f"of {budget} leaves a task {share} seconds at a stop, less than {enough}"
 
 
 def stop_seconds(budget: int) -> dict[str, int]:
     """How many seconds each program may take to stop; together they stay within `budget`.
 
     supervisord stops programs one after another, so their times add up. The worker, whose tasks are
-    what takes long, has at least half.
+    what takes long, has about half or more.
     """
     beat = postgres = max(2, budget // 20)
     web = budget // 4
-    return {"celery-beat": beat, "postgres": postgres, "web": web, "celery-worker": budget - beat - postgres - web - 2}
+    worker = budget - beat - postgres - web - 2
+    return {"celery-beat": beat, "postgres": postgres, "web": web, "celery-worker": worker}
+
+
+def sufficient_budget(task_seconds: int) -> int:
+    """A budget whose worker's share is at least `task_seconds`."""
+    return max(22, 2 * task_seconds)
 
 
 def _production(typed: Typed) -> Iterator[Finding]:
     key = typed.get("DJANGO_SECRET_KEY") or ""
-    if key and (key == INSECURE_DEV_KEY or key.startswith("django-insecure-")):
+    if key.startswith("django-insecure-"):
         yield "DJANGO_SECRET_KEY", "is a known key; set one of your own, such as `doorito secret` prints"
     elif key and (len(key) < KEY_CHARACTERS or len(set(key)) < KEY_DIFFERENT_CHARACTERS):
-        yield "DJANGO_SECRET_KEY", "is weak; set 50 or more random characters, such as `doorito secret` prints"
+        yield (
+            "DJANGO_SECRET_KEY",
+            "is weak; set 50 or more random characters, such as `doorito secret` prints",
+        )
     if typed.get("DJANGO_DEBUG"):
         yield "DJANGO_DEBUG", "is on in Production; unset it or set false"
     if (typed.get("DATABASE_URL") or "").startswith("sqlite"):
@@ -73,11 +84,25 @@ def _production(typed: Typed) -> Iterator[Finding]:
 def _hosts(allowed: list[str] | None, public_url: str | None) -> Iterator[Finding]:
     if not allowed or not public_url:
         return
-    if not public_url.startswith("https://") and (others := [host for host in allowed if host not in LOOPBACK]):
+    others = [host for host in allowed if host not in LOOPBACK]
+    if others and not public_url.startswith("https://"):
         yield "PUBLIC_URL", f"must be an https:// URL to serve {others[0]} in Production"
-    host = urlsplit(public_url).hostname or ""
-    if not any(pattern in ("*", host) or (pattern[0] == "." and f".{host}".endswith(pattern)) for pattern in allowed):
+    name = urlsplit(public_url).hostname or ""
+    host = f"[{name}]" if ":" in name else name
+    if not any(_matches(pattern, host) for pattern in allowed):
         yield "DJANGO_ALLOWED_HOSTS", f"does not name {host}, the host of PUBLIC_URL; add it"
+
+
+def _matches(pattern: str, host: str) -> bool:
+    """As Django matches ALLOWED_HOSTS: a leading dot stands for the domain and all below it."""
+    return pattern in ("*", host) or (pattern.startswith(".") and f".{host}".endswith(pattern))
+
+
+def _database(typed: Typed) -> Iterator[Finding]:
+    parts = urlsplit(typed.get("DATABASE_URL") or "")
+    named = parts.path.strip("/") or "service" in parse_qs(parts.query)
+    if parts.scheme in ("postgresql", "postgres") and not named:
+        yield "DATABASE_URL", "names no database; set postgresql://USER:PASSWORD@HOST:5432/NAME"
 
 
 def _celery(typed: Typed) -> Iterator[Finding]:
@@ -85,13 +110,14 @@ def _celery(typed: Typed) -> Iterator[Finding]:
     if soft and hard and soft >= hard:
         yield (
             "CELERY_TASK_SOFT_TIME_LIMIT_S",
-            f"of {soft} is not below CELERY_TASK_TIME_LIMIT_S ({hard}), so tasks would never be told",
+            f"{soft} is not below CELERY_TASK_TIME_LIMIT_S ({hard}); lower it",
         )
 
 
 def _superuser(typed: Typed) -> Iterator[Finding]:
-    email, password = typed.get("DJANGO_SUPERUSER_EMAIL"), typed.get("DJANGO_SUPERUSER_PASSWORD")
-    if email and not password and "DJANGO_SUPERUSER_PASSWORD" in typed:
-        yield "DJANGO_SUPERUSER_PASSWORD", "is not set, but DJANGO_SUPERUSER_EMAIL is; set both or neither"
-    if password and not email and "DJANGO_SUPERUSER_EMAIL" in typed:
-        yield "DJANGO_SUPERUSER_EMAIL", "is not set, but DJANGO_SUPERUSER_PASSWORD is; set both or neither"
+    pair = ("DJANGO_SUPERUSER_EMAIL", "DJANGO_SUPERUSER_PASSWORD")
+    if not typed.keys() >= set(pair):
+        return
+    for missing, present in (pair, pair[::-1]):
+        if typed[present] and not typed[missing]:
+            yield missing, f"is not set, but {present} is; set both or neither"

@@ -1,7 +1,8 @@
 """What a variable's text may be: kinds, each a parser and the words that say what it accepts.
 
 A parser takes the text as it stands in the environment and returns the value that settings use, or
-raises `ValidationError` with a predicate ("is out of range"). The reader puts name and text before it.
+raises `ValidationError` with a predicate ("is out of range") that never quotes the text. The reader
+puts the name before it, and the text where it is no secret.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from marshmallow import ValidationError
 
-BASE_DIR: Final = Path(__file__).resolve().parent.parent
+from boot.places import BASE_DIR
+
+SHOWN: Final = 60  # characters of a wrong value in a message
 BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}  # browsers leave these out of an Origin header
+# As Django reads a Host header: ASCII letters, digits, dots and hyphens, or an IPv6 address in brackets.
+HOST: Final = r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
 
 
 class Kind(NamedTuple):
@@ -28,7 +34,23 @@ class Kind(NamedTuple):
     unit: str = ""
 
 
+def quoted(text: str) -> str:
+    """The text on one line, in quotes, not too long, with nothing in it that a terminal would obey."""
+    short = text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    escaped = short.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped) + '"'
+
+
+def on_one_line(text: str) -> str:
+    """The text as it is where that is harmless, else quoted."""
+    return text if text and text.isprintable() and text == text.strip() else quoted(text)
+
+
 def _text(value: str) -> str:
+    try:
+        value.encode()  # bytes that are not UTF-8 stand in an environment as surrogates
+    except UnicodeEncodeError:
+        raise ValidationError("is not UTF-8 text") from None
     if "\0" in value:
         raise ValidationError("holds a NUL character")
     return value
@@ -41,12 +63,46 @@ def _boolean(value: str) -> bool:
         raise ValidationError("is not a boolean") from None
 
 
+def _split(value: str) -> SplitResult:
+    """The parts of a URL, where its text says unmistakably which they are."""
+    unreadable = ValidationError("is not a readable URL (percent-encode what is special in it)")
+    # urlsplit drops white space at the ends, and line ends and tabs anywhere.
+    if not _text(value).isprintable() or value != value.strip():
+        raise unreadable
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises where what stands for the port is none
+    except ValueError:
+        raise unreadable from None
+    # A password with a bare `#`, `/` or `?` would be taken for host, path or query, and shown.
+    if parts.fragment or (parts.netloc and "@" in parts.path + parts.query):
+        raise unreadable
+    return parts
+
+
 def _origin(value: str) -> str:
-    _url("http", "https")(value)
-    parts = urlsplit(value)
-    if not parts.hostname or parts.path.rstrip("/") or parts.query or parts.fragment or parts.username:
-        raise ValidationError("is not just a scheme, a host and perhaps a port")
-    return value.rstrip("/")
+    """The origin as a browser writes it: lower case, without the scheme's own port."""
+    parts = _split(value)
+    if not re.fullmatch(rf"https?://{HOST}(:[0-9]+)?/?", value.lower()):
+        raise ValidationError("is not just http(s)://, a host name in ASCII and perhaps a port")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = f":{parts.port}" if parts.port and parts.port != DEFAULT_PORTS[parts.scheme] else ""
+    return f"{parts.scheme}://{host}{port}"
+
+
+def _hosts(value: str) -> list[str]:
+    hosts = [host.lower() for host in _items(value)]
+    if not all(re.fullmatch(rf"\*|\.?{HOST}", host) for host in hosts):
+        raise ValidationError("has an item that is not a host name in ASCII (without scheme and port)")
+    return hosts
+
+
+def _items(value: str) -> list[str]:
+    """Comma-separated items, the white space around each dropped, empty ones left out."""
+    items = [item.strip() for item in _text(value).split(",") if item.strip()]
+    if not items:
+        raise ValidationError("is an empty list")
+    return items
 
 
 def _time_zone(value: str) -> str:
@@ -68,40 +124,31 @@ def _ip_address(value: str) -> str:
 
 def _email(value: str) -> str:
     # Roughly; Django's own validator has the last word when the account is made.
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", _text(value)):
         raise ValidationError("is not an e-mail address")
     return value
 
 
 def _dotted_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", value):
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", value, re.ASCII):
         raise ValidationError("is not the dotted name of a module")
     return value
 
 
 def _path(value: str) -> Path:
+    try:
+        path = Path(_text(value)).expanduser()
+    except RuntimeError:
+        raise ValidationError("begins with a user that is not known here") from None
     # Below the project's root, not below whatever the working folder happens to be.
-    return BASE_DIR / Path(_text(value)).expanduser()
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        try:
-            parts = urlsplit(_text(value))
-            _ = parts.port  # raises where what stands for the port is none
-        except ValueError:
-            raise ValidationError("is not a readable URL (percent-encode what is special in it)") from None
-        if "://" not in value or parts.scheme not in schemes:
-            raise ValidationError("has no accepted scheme")
-        return value
-
-    return parse
+    return BASE_DIR / path
 
 
 TEXT: Final = Kind(_text, "text", "any text")
 # Strict: `on`, `yes` and `t` are refused, since every tool reads them differently.
 BOOLEAN: Final = Kind(_boolean, "boolean", "true or false (or 1 or 0)")
 ORIGIN: Final = Kind(_origin, "URL", "a URL such as https://example.org, without a path")
+HOSTS: Final = Kind(_hosts, "list", "a comma-separated list, such as example.org,.example.net,[::1]")
 TIME_ZONE: Final = Kind(_time_zone, "time zone", "a name of the IANA database, such as Europe/Paris")
 IP_ADDRESS: Final = Kind(_ip_address, "IP address", "an IPv4 or IPv6 address, such as 127.0.0.1")
 EMAIL: Final = Kind(_email, "e-mail address", "an e-mail address, such as you@example.org")
@@ -110,8 +157,20 @@ PATH: Final = Kind(_path, "path", "a path; a relative one is below the project's
 
 
 def url(*schemes: str) -> Kind:
-    """A URL of one of `schemes`, unchanged."""
-    return Kind(_url(*schemes), "URL", "a URL that begins with " + " or ".join(f"{s}://" for s in schemes))
+    """A URL of one of `schemes`, unchanged; a `timeout` in its query is a number of seconds."""
+    accepted = "a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes)
+
+    def parse(value: str) -> str:
+        if value == "sqlite://:memory:" and "sqlite" in schemes:
+            return value  # a URL by convention only
+        parts = _split(value)
+        if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValidationError("has no accepted scheme")
+        if not all(re.fullmatch("[0-9]{1,9}", text) for text in parse_qs(parts.query).get("timeout", [])):
+            raise ValidationError("has a timeout that is not a whole number")
+        return value
+
+    return Kind(parse, "URL", accepted)
 
 
 def one_of(*choices: str) -> Kind:
@@ -125,19 +184,16 @@ def one_of(*choices: str) -> Kind:
     return Kind(parse, "choice", " or ".join(choices))
 
 
-def list_of(*choices: str, example: str = "") -> Kind:
-    """Comma-separated texts, the white space around each dropped; of `choices`, where any are given."""
+def list_of(*choices: str) -> Kind:
+    """Comma-separated items, each one of `choices`."""
 
     def parse(value: str) -> list[str]:
-        items = [item.strip() for item in _text(value).split(",") if item.strip()]
-        if not items:
-            raise ValidationError("is an empty list")
-        if choices and any(item not in choices for item in items):
+        items = _items(value)
+        if not set(items) <= set(choices):
             raise ValidationError("has an item that is not one of the choices")
         return items
 
-    accepted = f"a comma-separated list of {' and '.join(choices)}" if choices else f"a comma-separated list, such as {example}"
-    return Kind(parse, "list", accepted)
+    return Kind(parse, "list", f"a comma-separated list of {' and '.join(choices)}")
 
 
 def whole(low: int, high: int, unit: str = "") -> Kind:
@@ -150,7 +206,8 @@ def whole(low: int, high: int, unit: str = "") -> Kind:
             raise ValidationError("is out of range")
         return int(value)
 
-    return Kind(parse, "whole number", f"a whole number from {low} to {high}" + (f" ({unit})" if unit else ""), unit)
+    accepted = f"a whole number from {low} to {high}" + (f" ({unit})" if unit else "")
+    return Kind(parse, "whole number", accepted, unit)
 
 
 def above_zero(high: int, unit: str) -> Kind:
