@@ -1,0 +1,79 @@
+# What a developer types. Needs Python 3.12 with venv, make and a package index; the rest is installed.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# What `doorito` reads its variables from here; the process environment wins over it.
+export DOORITO_ENV_FILE ?= .env.local
+bin := .venv/bin
+
+.venv/.run: uv.lock pyproject.toml boot/bootstrap.sh
+	@boot/bootstrap.sh run
+
+.venv/.all: uv.lock pyproject.toml boot/bootstrap.sh
+	@boot/bootstrap.sh all
+
+.env.local: | .venv/.run
+	@./doorito setup
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sort | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+.PHONY: setup
+setup: .venv/.run .env.local ## make .venv and .env.local, start nothing
+
+.PHONY: run
+run: .venv/.run .env.local ## set up what is missing and start everything; Ctrl-C stops it
+	@exec ./doorito run all
+
+.PHONY: dev
+dev: .venv/.run .env.local ## the same, each program restarted when a file changes
+	@exec ./doorito run --reload all
+
+.PHONY: test
+test: .venv/.all ## run all tests
+	@env -u DOORITO_ENV_FILE $(bin)/python -m pytest $(PYTEST)
+
+.PHONY: check
+check: .venv/.all ## lint, types, import rules, generated files
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+	@env -u DOORITO_ENV_FILE ./doorito env check
+	@env -u DOORITO_ENV_FILE $(bin)/python manage.py makemigrations --check --dry-run
+	@$(bin)/tailwindcss -i assets/css/main.css -o .venv/main.css --minify 2>/dev/null
+	@cmp -s .venv/main.css static/css/main.css || { echo 'static/css/main.css is stale; run `make css`' >&2; exit 1; }
+
+.PHONY: format
+format: .venv/.all ## format the code and mend what can be mended
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+.PHONY: migrate
+migrate: .venv/.run .env.local ## apply the migrations
+	@./doorito run manage migrate
+
+.PHONY: superuser
+superuser: .venv/.run .env.local ## create an administrator
+	@./doorito run manage createsuperuser
+
+.PHONY: shell
+shell: .venv/.run .env.local ## Django's shell
+	@./doorito run manage shell
+
+.PHONY: env
+env: .venv/.run .env.local ## every variable, its value and where that comes from
+	@./doorito env
+
+.PHONY: css
+css: .venv/.all ## compile assets/css to static/css/main.css
+	$(bin)/tailwindcss -i assets/css/main.css -o static/css/main.css --minify
+
+.PHONY: css-watch
+css-watch: .venv/.all ## the same, at each change
+	$(bin)/tailwindcss -i assets/css/main.css -o static/css/main.css --minify --watch
+
+.PHONY: bench-start
+bench-start: .venv/.all ## time a start, stage by stage
+	@env -u DOORITO_ENV_FILE $(bin)/python -m tests.bench.start
