@@ -1,0 +1,16 @@
+"""Fixtures for all tests. The database and the wiped environment come from `tests.embedded`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A running stack that tests share and leave as they found it."""
+    with Stack(environ={"UPLOAD_MAX_MB": "1"}) as running:
+        yield running.start()

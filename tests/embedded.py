@@ -1,0 +1,43 @@
+"""A pytest plugin: the tests' own environment and their own real PostgreSQL.
+
+Loaded by `-p` in pyproject.toml, since pytest-django reads the settings before any conftest.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from boot import env, places, postgres
+
+FOLDER = Path(tempfile.mkdtemp(prefix="doorito-test-"))
+STATE_DIR = FOLDER / "state"
+
+for _name in env.VARIABLES:
+    os.environ.pop(_name, None)
+    os.environ.pop(f"{_name}_FILE", None)
+os.environ |= {
+    "DOORITO_STATE_DIR": str(STATE_DIR),
+    "DOORITO_RUNTIME_DIR": str(FOLDER / "run"),
+    "DOORITO_EMBEDDED_POSTGRES": "true",
+}
+
+_servers = contextlib.ExitStack()
+
+
+def pytest_sessionstart() -> None:
+    """Start the server; a test database in it is pytest-django's business."""
+    STATE_DIR.mkdir()
+    _servers.enter_context(postgres.serving(postgres.cluster(STATE_DIR, FOLDER / "run")))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server and leave nothing behind."""
+    _servers.close()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    shutil.rmtree(places.postgres_home(STATE_DIR), ignore_errors=True)

@@ -1,0 +1,187 @@
+"""A real stack, started as a user starts it: `./doorito run ROLE` with its own folders and port."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from boot import places, postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0  # seconds; a loaded machine is slow, not wrong
+SUPERVISORCTL = Path(sys.prefix, "bin", "supervisorctl")
+
+
+def wait_until(what: str, condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+    """Return as soon as `condition` holds; fail, naming `what`, when it never does."""
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain for {what}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Stack:
+    """One stack and its log. A context manager: whatever happens, no process outlives it."""
+
+    email = "admin@example.com"
+    password = "correct horse battery staple"
+
+    def __init__(
+        self, *arguments: str, root: Path = ROOT, environ: Mapping[str, str] | None = None, embedded: bool = True
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="doorito-stack-"))
+        self.state_dir = self.folder / "state"
+        self.runtime_dir = self.folder / "run"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.root = root
+        self.arguments = arguments or ("all",)
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "LANG": "C.UTF-8",
+            "DOORITO_STATE_DIR": str(self.state_dir),
+            "DOORITO_RUNTIME_DIR": str(self.runtime_dir),
+            "WEB_BIND": "127.0.0.1",
+            "WEB_PORT": str(self.port),
+            "WEB_WORKERS": "1",
+            "CELERY_CONCURRENCY": "2",
+            "CELERY_TASK_ALWAYS_EAGER": "false",
+            "DJANGO_SUPERUSER_EMAIL": self.email,
+            "DJANGO_SUPERUSER_PASSWORD": self.password,
+            "STOP_BUDGET_S": "40",
+            "CELERY_TASK_TIME_LIMIT_S": "20",
+            "CELERY_TASK_SOFT_TIME_LIMIT_S": "18",
+            **({"DOORITO_EMBEDDED_POSTGRES": "true"} if embedded else {}),
+            **(environ or {}),
+        }
+        self._log = self.folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(AssertionError):
+            self.stop()
+        self.kill_rest()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(places.postgres_home(self.state_dir), ignore_errors=True)
+
+    @property
+    def log(self) -> str:
+        """All that the stack has said."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def begin(self) -> Self:
+        """Start it, and do not wait."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [str(self.root / "doorito"), "run", *self.arguments],
+                env=self.environ,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        return self
+
+    def start(self) -> Self:
+        """Start it, and wait until it says that it is ready."""
+        said = self.log.count("| ready: ")
+        self.begin()
+        assert self._process
+        wait_until("the stack", lambda: self.log.count("| ready: ") > said or self._ended())
+        assert not self._ended(), self.log
+        return self
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
+        """Send a signal, wait for the end; the exit status (None where nothing ran)."""
+        if not self._process:
+            return None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end; the exit status."""
+        assert self._process
+        try:
+            return self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"did not end\n{self.log}") from None
+
+    def supervisorctl(self, *arguments: str) -> str:
+        """What supervisorctl says."""
+        command = [str(SUPERVISORCTL), "-s", f"unix://{self.runtime_dir}/supervisor.sock", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/").stdout
+
+    def status(self) -> dict[str, str]:
+        """Each program and its state, as `supervisorctl status` prints them."""
+        return {name: state for name, state, *_ in map(str.split, self.supervisorctl("status").splitlines())}
+
+    def program_pid(self, program: str) -> int:
+        """The pid of a running program; 0 where it does not run."""
+        match = re.search(rf"^{program}\s+\S+\s+pid (\d+)", self.supervisorctl("status"), re.MULTILINE)
+        return int(match[1]) if match else 0
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """The status and the body of a GET."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+
+    def manage(self, code: str) -> str:
+        """Run Python code in the stack's Django; what it prints."""
+        command = [str(self.root / "doorito"), "run", "manage", "shell", "--no-imports", "-c", code]
+        done = subprocess.run(command, env=self.environ, capture_output=True, text=True, check=False, cwd="/")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def processes(self) -> list[int]:
+        """The pids of all processes of this stack, found by their environment and by the server's data."""
+        marker = f"DOORITO_RUNTIME_DIR={self.runtime_dir}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if marker in (process / "environ").read_bytes().split(b"\0"):
+                    found.append(int(process.name))
+        server = postgres.server_pid(postgres.cluster(self.state_dir, self.runtime_dir))
+        return [*found, *([server] if server else [])]
+
+    def kill_rest(self) -> None:
+        """Kill what a failed test left."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _ended(self) -> bool:
+        return bool(self._process and self._process.poll() is not None)
