@@ -64,6 +64,11 @@ class Upload(models.Model):
         return self.state not in self.UNFINISHED
 
     @property
+    def can_be_retried(self) -> bool:
+        """Whether it failed for want of something of ours: the file itself was never judged."""
+        return self.state == self.State.FAILED and not self.sha256
+
+    @property
     def expires_at(self) -> datetime.datetime:
         return self.created_at + settings.UPLOAD_LIFETIME
 

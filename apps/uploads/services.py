@@ -54,9 +54,9 @@ def too_large(name: str) -> Refused:
 
 
 def receive(owner_id: int, sent: UploadedFile[Any]) -> Upload:
-    """Store the file, then its row (`owner_id` is the user's), and have the worker examine it once that is committed.
+    """Store the file, then its row, and have the worker examine it once that is committed.
 
-    Raises Refused when it is too large or cannot be stored; nothing is left of it then.
+    `owner_id` is the user's. Raises Refused when it is too large or cannot be stored; nothing is left of it then.
     """
     name = names.clean(sent.name)
     if (sent.size or 0) > settings.UPLOAD_MAX_BYTES:
@@ -119,9 +119,9 @@ def _enqueue(upload_id: uuid.UUID) -> None:
 
 
 def retry(upload: Upload) -> None:
-    """Examine a failed upload again; any other is left alone."""
+    """Examine it again if it `can_be_retried`; any other is left alone."""
     again = {"state": State.WAITING, "reason": "", "state_since": timezone.now()}
-    if Upload.objects.filter(pk=upload.pk, state=State.FAILED).update(**again):
+    if Upload.objects.filter(pk=upload.pk, state=State.FAILED, sha256="").update(**again):
         enqueue(upload)
 
 

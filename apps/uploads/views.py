@@ -13,6 +13,8 @@ from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.timesince import timesince
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRefresh
@@ -64,10 +66,11 @@ def _own(request: Request, upload_id: uuid.UUID) -> Upload:
 @_signed_in
 def show(request: Request) -> HttpResponse:
     pages = Paginator(Upload.objects.filter(owner_id=request.user.pk), PER_PAGE)
+    now = timezone.now()
     context = {
         "page": pages.get_page(request.GET.get("page")),
         "most_bytes": settings.UPLOAD_MAX_BYTES,
-        "lifetime": settings.UPLOAD_LIFETIME,
+        "lifetime": timesince(now - settings.UPLOAD_LIFETIME, now),  # in words
     }
     return render(request, "uploads/list.html", context)
 
