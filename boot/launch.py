@@ -77,13 +77,13 @@ def _supervise(role: str, reload: bool) -> NoReturn:
     log = _Log(env["LOG_FORMAT"])
     for warning in env.warnings:
         log.say("doorito", warning)
-    if "web" in names:
-        _refuse_taken_port(env)
     folder = env["DOORITO_RUNTIME_DIR"]
     try:
         lock = runtime.claim(folder)
     except runtime.RuntimeFolderError as error:
         raise Refused(str(error)) from error
+    if "web" in names:
+        _refuse_taken_port(env)
     runtime.clean(folder)
     with _database(env, embedded, log):
         _prepare(role, env, environ, log)
@@ -98,9 +98,8 @@ def _supervise(role: str, reload: bool) -> NoReturn:
             "stop_budget_s": env["STOP_BUDGET_S"],
         },
     )
-    runtime.point_supervisorctl(folder)
-    password = env["DJANGO_SUPERUSER_PASSWORD"] if embedded else None
-    lines = roles.announcement(env.typed, role, password)
+    status_command = runtime.point_supervisorctl(folder)
+    lines = roles.announcement(role, env.typed, env.sources, status_command)
     runtime.keep(lock)
     _become_supervisord(environ, lines)
 
@@ -110,7 +109,9 @@ def _refuse_taken_port(env: Environment) -> None:
     try:
         taken = ports.is_taken(address, port)
     except OSError as error:
-        message = f"cannot listen on {roles.web_address(env.typed)} ({error.strerror}); set WEB_BIND or WEB_PORT"
+        message = (
+            f"cannot listen on {roles.web_address(env.typed)} ({error.strerror}); set WEB_BIND or WEB_PORT"
+        )
         raise Refused(message) from error
     if taken:
         who = ports.holder(port)
@@ -162,11 +163,13 @@ def _develop(arguments: Sequence[str]) -> int:
     log = _Log(env["LOG_FORMAT"])
     _refuse_taken_port(env)
     environ = children_environment(env)
-    with _database(env, roles.is_embedded(env.typed, env.sources), log):
+    embedded = roles.is_embedded(env.typed, env.sources)
+    with _database(env, embedded, log):
         _prepare("dev", env, environ, log)
         if status := subprocess.run(roles.collectstatic(), env=environ, check=False).returncode:
             return status
-        return _become(roles.command("dev", arguments, env.typed), environ, env)
+        start = _stay if embedded else _become
+        return start(roles.command("dev", arguments, env.typed), environ)
 
 
 def _pass(role: str, arguments: Sequence[str]) -> int:
@@ -177,24 +180,29 @@ def _pass(role: str, arguments: Sequence[str]) -> int:
         with contextlib.suppress(InvalidEnvironment):  # manage.py says so itself
             env = load()
     if not env or not roles.is_embedded(env.typed, env.sources):
-        return _become(command, os.environ, None)
+        return _become(command)
     with _database(env, True, _Log(env["LOG_FORMAT"])):
-        return _become(command, os.environ, env)
+        return _stay(command)
 
 
-def _become(command: Sequence[str], environ: Mapping[str, str], env: Environment | None) -> int:
-    """Become the command; where our own database serves it, stay, and hand signals on."""
-    if env and roles.is_embedded(env.typed, env.sources):
-        process = subprocess.Popen(command, env=dict(environ))
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda got, _: process.send_signal(got))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
-        status = process.wait()
-        return status if status >= 0 else 128 - status
+def _stay(command: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
+    """Run the command, which needs our own database, and hand signals on; its exit status."""
+    process = subprocess.Popen(command, env=environ)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: process.send_signal(got))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
+    status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:
+    """Replace this process by the command. Raises Refused."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvpe(command[0], list(command), dict(environ))  # noqa: S606 - no shell
+        if environ is None:
+            os.execvp(command[0], list(command))  # noqa: S606 - no shell
+        os.execvpe(command[0], list(command), environ)  # noqa: S606 - no shell
     except OSError as error:
         names = ", ".join([*roles.SUPERVISED, "dev", "manage", "doorito"])
         message = f"{command[0]}: {error.strerror}; it is no role ({names}) and no program that can be run"
@@ -226,7 +234,11 @@ class _Log:
     def follow(self, program: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run a command to its end and say what it says; its exit status."""
         process = subprocess.Popen(
-            command, env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=dict(environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         buffer = LineBuffer()
         try:

@@ -69,7 +69,9 @@ def serving(where: Cluster) -> Iterator[None]:
             yield
         finally:
             if process:
-                fcntl.flock(users, fcntl.LOCK_EX)  # another command may have found our server, and use it still
+                fcntl.flock(
+                    users, fcntl.LOCK_EX
+                )  # another command may have found our server, and use it still
                 process.send_signal(signal.SIGINT)
                 process.wait()
 
@@ -82,8 +84,10 @@ def become_server(where: Cluster) -> None:
         while _is_postgres(pid):
             time.sleep(POLL_S)
     arguments = server_arguments(where)
-    for name, value in _credentials().items():
-        {"extra_groups": os.setgroups, "group": os.setgid, "user": os.setuid}[name](value)
+    if credentials := _credentials():
+        os.setgroups(credentials["extra_groups"])
+        os.setgid(credentials["group"])
+        os.setuid(credentials["user"])
     # After setuid, which clears it. When supervisord is killed, its database must not live on.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
     os.chdir("/")
@@ -108,6 +112,7 @@ def server_arguments(where: Cluster) -> list[str]:
         "port": "5432",
         "unix_socket_directories": f'"{where.socket_dir}"',
         "unix_socket_permissions": "0700",
+        "log_checkpoints": "off",  # each stop would log one
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     return [str(binaries() / "postgres"), "-D", str(where.data), *options]
@@ -146,7 +151,9 @@ def _initialise(where: Cluster) -> None:
     draft = where.home / "data.new"
     shutil.rmtree(draft, ignore_errors=True)
     # --no-sync: nothing is worth keeping yet, and a crash in here starts over
-    _run("initdb", "-D", str(draft), "-U", NAME, "-E", "UTF8", "--locale=C.UTF-8", "--auth=reject", "--no-sync")
+    _run(
+        "initdb", "-D", str(draft), "-U", NAME, "-E", "UTF8", "--locale=C.UTF-8", "--auth=reject", "--no-sync"
+    )
     _run("postgres", "--single", "-D", str(draft), "postgres", given=f"CREATE DATABASE {NAME}\n")
     client = pwd.getpwuid(os.getuid()).pw_name
     (draft / "pg_hba.conf").write_text(f"local all all peer map={NAME}\n")

@@ -69,7 +69,9 @@ def migrations_reason() -> str | None:
         pending = pending_migrations()
     except DatabaseError as error:
         return " ".join(str(error).split())
-    return f"{len(pending)} are not applied, the first is {pending[0]}" if pending else None
+    if not pending:
+        return None
+    return f"{len(pending)} are not applied, the first is {pending[0]} (RUN_MIGRATIONS=true applies them)"
 
 
 @contextlib.contextmanager
@@ -107,12 +109,13 @@ def create_superuser(email: str, password: str) -> None:
     """Create the first administrator, unless the account exists. Raises GiveUp."""
     from django.contrib.auth import get_user_model
     from django.core.exceptions import ValidationError
+    from django.core.validators import EmailValidator
 
     model = get_user_model()
     if model._default_manager.filter(**{f"{model.USERNAME_FIELD}__iexact": email}).exists():
         return
     try:
-        model._meta.get_field(model.USERNAME_FIELD).run_validators(email)
+        EmailValidator()(email)
     except ValidationError as error:
         raise GiveUp(f"DJANGO_SUPERUSER_EMAIL: {error.messages[0]}", EX_CONFIG) from error
     model._default_manager.create_superuser(**{model.USERNAME_FIELD: email, "password": password})

@@ -81,14 +81,16 @@ def command(role: str, arguments: Sequence[str], typed: Typed | None) -> list[st
     return [role, *arguments]
 
 
-def announcement(typed: Typed, role: str, password: str | None) -> list[str]:
-    """What is said once all programs are ready: where, who, how to look, how to stop."""
+def announcement(role: str, typed: Typed, sources: Mapping[str, str], status_command: str) -> list[str]:
+    """What is said once all programs are ready: where, who, how to look, how to stop.
+
+    The first password is said where `make run` made it up: in a file, for a database of our own.
+    """
     if "web" not in SUPERVISED[role]:
         return [f"ready: role {role}"]
     lines = [f"ready: {typed['PUBLIC_URL']}"]
-    if password:
-        email = typed["DJANGO_SUPERUSER_EMAIL"]
-        lines += [f"  log in    {email}, first password {password} (kept in .env.local)"]
-    if typed["DJANGO_CONFIGURATION"] == "Dev":
-        lines += ["  status    .venv/bin/supervisorctl status, in another terminal", "  stop      Ctrl-C"]
-    return lines
+    source = sources.get("DJANGO_SUPERUSER_PASSWORD", "")
+    if source.startswith("file ") and is_embedded(typed, sources):
+        email, password = typed["DJANGO_SUPERUSER_EMAIL"], typed["DJANGO_SUPERUSER_PASSWORD"]
+        lines.append(f"  log in    {email}, first password {password} ({source})")
+    return [*lines, f"  status    {status_command}", "  stop      Ctrl-C"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from boot.places import BASE_DIR
 
 LOCK_FD: Final = 3  # below 5: those supervisord closes when it reloads
 CLIENT_CONFIGURATION: Final = """\
@@ -56,7 +60,9 @@ def claim(folder: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        message = f"a stack already runs here ({folder}); stop it first: Ctrl-C there, or `supervisorctl shutdown`"
+        message = (
+            f"a stack already runs here ({folder}); stop it first: Ctrl-C there, or `supervisorctl shutdown`"
+        )
         raise AlreadyRunning(message) from None
     return descriptor
 
@@ -79,19 +85,52 @@ def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     draft.replace(folder / "facts.json")
 
 
-def point_supervisorctl(folder: Path) -> None:
-    """Tell this environment's own supervisorctl where the socket is.
+def point_supervisorctl(folder: Path) -> str:
+    """Tell this environment's own supervisorctl where the socket is; the command that shows the status.
 
-    It looks beside its own folder before anywhere else that we may write. A read-only environment,
-    such as an image's, has brought its own file.
+    It looks beside its own folder before anywhere else that we may write. A stack that runs from another
+    folder keeps what it was told first, and an image's read-only environment has brought its own file.
     """
     target = Path(sys.prefix, "etc", "supervisord.conf")
-    content = CLIENT_CONFIGURATION.format(runtime_dir=folder)
-    try:
-        if not target.exists() or target.read_text() != content:
+    command = Path(sys.prefix, "bin", "supervisorctl")
+    with contextlib.suppress(OSError):
+        told = _told(target)
+        if told != folder and not (told and _is_locked(told)):
             target.parent.mkdir(exist_ok=True)
-            draft = target.with_suffix(".new")
-            draft.write_text(content)
+            draft = target.with_suffix(f".{os.getpid()}")
+            draft.write_text(CLIENT_CONFIGURATION.format(runtime_dir=folder))
             draft.replace(target)
-    except OSError as error:
-        print(f"doorito: supervisorctl needs `-s unix://{folder}/supervisor.sock` ({error})", file=sys.stderr)
+    where = "" if _told(target) == folder else f" -s unix://{folder}/supervisor.sock"
+    return f"{_short(command)}{where} status"
+
+
+def _short(command: Path) -> str:
+    """The command as one types it in the checkout."""
+    return str(command.relative_to(BASE_DIR) if command.is_relative_to(BASE_DIR) else command)
+
+
+def _told(target: Path) -> Path | None:
+    """The runtime folder that supervisorctl's file names."""
+    match = re.search(r"^serverurl=unix://(.+)/supervisor\.sock$", _text(target), re.MULTILINE)
+    return Path(match[1]) if match else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _is_locked(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -119,6 +119,9 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     name = DATABASES["default"]["NAME"]
     DATABASES["default"]["NAME"] = name if name == ":memory:" else str(BASE_DIR / name)
+else:
+    # A host that swallows packets would hold a request for two minutes. Seconds; the URL may say another.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
 # Security
 

@@ -49,7 +49,7 @@ class Waker:
                 pass
 
     def handle_error(self) -> None:
-        raise  # noqa: PLE0704 - called by the loop while it handles the exception
+        raise
 
     def close(self) -> None:
         """Leave the loop: at a reload supervisord closes descriptors that it does not know."""
