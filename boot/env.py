@@ -76,7 +76,7 @@ GROUPS: Final = {
                  "Which defaults hold. Production refuses to start with what is unsafe there.", "Dev"),
         Variable("DJANGO_SECRET_KEY", values.TEXT._replace(accepted="50 or more random characters"), EVERY,
                  "Signs sessions and tokens. `doorito secret` prints one.",
-                 rules.INSECURE_DEV_KEY, required=True, secret=True, default_text="(an insecure one)"),
+                 rules.INSECURE_DEV_KEY, required=True, secret=True, default_text="an insecure one"),
         Variable("DJANGO_DEBUG", values.BOOLEAN, EVERY,
                  "Debug pages and no static manifest. Refused in Production.", "true", "false"),
         Variable("DJANGO_ALLOWED_HOSTS", values.HOSTS, WEB,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def report(runtime_dir: str | Path, program: str, ready: bool, reasons: tuple[st
     target = path(runtime_dir, program)
     target.parent.mkdir(mode=0o700, exist_ok=True)
     fact = {"at": time.clock_gettime(time.CLOCK_BOOTTIME), "ready": ready, "reasons": list(reasons)}
-    draft = target.with_suffix(f".{os.getpid()}")
+    draft = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
     draft.write_text(json.dumps(fact))
     draft.replace(target)
 
@@ -32,9 +33,10 @@ def report(runtime_dir: str | Path, program: str, ready: bool, reasons: tuple[st
 def is_ready(runtime_dir: str | Path, program: str) -> bool:
     """Whether `program` has said that it is ready."""
     try:
-        return bool(json.loads(path(runtime_dir, program).read_text())["ready"])
-    except (OSError, ValueError, KeyError):
+        fact = json.loads(path(runtime_dir, program).read_bytes())
+    except (OSError, ValueError):
         return False
+    return isinstance(fact, dict) and fact.get("ready") is True
 
 
 def forget(runtime_dir: str | Path, program: str) -> None:

@@ -19,6 +19,12 @@ def fingerprint(path: str | Path) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
 
 
+def absolute(path: str | Path) -> Path:
+    """`~` expanded, and below the project's root, not below whatever the working folder happens to be."""
+    # Unlike Path's own, os.path's leaves the name of an unknown user as it is; `values.PATH` refuses it.
+    return BASE_DIR / os.path.expanduser(path)  # noqa: PTH111
+
+
 def default_runtime_dir() -> str:
     # One place whatever shell asks: XDG_RUNTIME_DIR differs between a desktop, ssh, sudo and cron
     # (docs/decisions/0003-runtime-folder.md). The launcher verifies owner and mode.
@@ -30,13 +36,13 @@ def postgres_home(state_dir: str | Path) -> Path:
 
     Root's server runs as another user, who may be unable to enter the checkout (a 0700 home).
     """
-    folder = BASE_DIR / Path(state_dir).expanduser()
+    folder = absolute(state_dir)
     return ROOTS_HOME / fingerprint(folder) if os.getuid() == 0 else folder / "postgres"
 
 
 def postgres_socket_dir(state_dir: str | Path, runtime_dir: str | Path) -> Path:
     """The folder of the embedded PostgreSQL's socket; short, since a socket's path may have 107 bytes."""
-    return postgres_home(state_dir) / "run" if os.getuid() == 0 else Path(runtime_dir)
+    return postgres_home(state_dir) / "run" if os.getuid() == 0 else absolute(runtime_dir)
 
 
 def fits_socket(runtime_dir: str | Path) -> bool:

@@ -216,8 +216,8 @@ def _object(group: str, variable: Variable, found: Environment) -> dict[str, Any
 def _env_example() -> str:
     head = (
         "# Generated from boot/env.py by `doorito env write`. Every variable of Doorito, with its default.\n"
-        "# Copy it, uncomment what is to differ, and name the copy in DOORITO_ENV_FILE. Put a value with spaces\n"
-        "# or other specials in 'single quotes'; nothing is interpolated, and an empty value counts as unset.\n"
+        "# Copy it, uncomment what is to differ, and name the copy in DOORITO_ENV_FILE. Values with spaces\n"
+        "# or other specials go in 'single quotes'. Nothing is interpolated; empty counts as unset.\n"
     )
     sections = [
         f"\n# --- {title} ---\n\n" + "\n".join(map(_example, group)) for title, group in GROUPS.items()

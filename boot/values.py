@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from marshmallow import ValidationError
 
-from boot.places import BASE_DIR
+from boot.places import absolute
 
 SHOWN: Final = 60  # characters of a wrong value in a message
 BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -137,11 +137,10 @@ def _dotted_name(value: str) -> str:
 
 def _path(value: str) -> Path:
     try:
-        path = Path(_text(value)).expanduser()
+        Path(_text(value)).expanduser()
     except RuntimeError:
         raise ValidationError("begins with a user that is not known here") from None
-    # Below the project's root, not below whatever the working folder happens to be.
-    return BASE_DIR / path
+    return absolute(value)
 
 
 TEXT: Final = Kind(_text, "text", "any text")

@@ -1,0 +1,58 @@
+"""The logging configuration, applied in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from boot.places import BASE_DIR
+
+SCRIPT = """
+import logging.config, sys
+from boot.logs import logging_config
+logging.config.dictConfig(logging_config(*sys.argv[1:]))
+for name in ("", "django", "django.request", "django.server", "gunicorn.error", "celery", "apps.uploads"):
+    logging.getLogger(name).info("said by %s", name or "root")
+    logging.getLogger(name).debug("not said")
+try:
+    raise ValueError("two\\nlines")
+except ValueError:
+    logging.getLogger("apps").exception("failed")
+"""
+LOGGERS = ["root", "django", "django.request", "django.server", "gunicorn.error", "celery", "apps.uploads"]
+
+
+def logged(level: str, log_format: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, level, log_format],
+        cwd=BASE_DIR, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_each_record_is_written_once_as_a_line_for_people() -> None:
+    """Loggers that others bring handlers for do not write a record twice; debug is left out at info."""
+    lines = logged("info", "text")
+    said = [line for line in lines if "said" in line]
+    assert [line.split(" INFO ")[1] for line in said] == [f"{name}: said by {name}" for name in LOGGERS]
+    assert lines[-1] == "lines"
+
+
+def test_as_json_each_record_is_one_object_on_one_line() -> None:
+    """A traceback stays inside its object, so that a log collector never sees half a record."""
+    records = [json.loads(line) for line in logged("info", "json")]
+    assert [record["logger"] for record in records] == [*LOGGERS, "apps"]
+    assert {record["level"] for record in records[:-1]} == {"INFO"}
+    assert records[0]["message"] == "said by root"
+    assert {"time", "process"} <= records[0].keys()
+    assert "ValueError: two\nlines" in records[-1]["exc_info"]
+
+
+@pytest.mark.parametrize(("level", "expected"), [("debug", 2 * len(LOGGERS)), ("error", 0)])
+def test_the_level_holds_for_every_logger(level: str, expected: int) -> None:
+    """LOG_LEVEL alone decides what is written."""
+    assert sum("said" in line for line in logged(level, "text")) == expected
