@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from boot.env import EX_CONFIG, GROUPS, REGISTRY, VARIABLES, Environment, Raw, Variable, examine
 from boot.places import BASE_DIR
@@ -115,12 +115,11 @@ def _without_password(url: str) -> str:
     parts = urlsplit(url)
     user, at, address = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
-    netloc = f"{name}{colon and ':' + HIDDEN}{at}{address}"
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     query = "&".join(f"{key}={value if key in HARMLESS else HIDDEN}" for key, value in pairs)
-    whole = urlunsplit((parts.scheme, netloc, parts.path, query, ""))
-    # urlunsplit leaves out the empty authority of console:// and sqlite:///
-    return whole if "://" in whole else whole.replace(":", "://", 1)
+    # Not urlunsplit, which drops the empty authority of console:// and sqlite:///
+    start = f"{parts.scheme}://{name}{colon and ':' + HIDDEN}{at}{address}{parts.path}"
+    return f"{start}?{query}" if query else start
 
 
 def _value(variable: Variable, found: Environment) -> str:

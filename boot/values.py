@@ -18,7 +18,7 @@ from marshmallow import ValidationError
 
 from boot.places import absolute
 
-SHOWN: Final = 60  # characters of a wrong value in a message
+SHOWN: Final = 200  # characters of a wrong value in a message
 BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}  # browsers leave these out of an Origin header
 # As Django reads a Host header: ASCII letters, digits, dots and hyphens, or an IPv6 address in brackets.
