@@ -16,7 +16,8 @@ def request_password_reset(email: str, domain: str, use_https: bool) -> None:
     from apps.accounts import tasks
 
     try:
-        tasks.send_password_reset.delay(email, domain, use_https)
+        # Somebody is waiting at the mailbox.
+        tasks.send_password_reset.apply_async((email, domain, use_https), queue="high")
     except Exception:
         # The page says the same as ever; only the log may tell that nothing was sent.
         logger.exception("No password reset could be queued: is the broker up?")

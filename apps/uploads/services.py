@@ -56,7 +56,7 @@ def too_large(name: str) -> Refused:
 def receive(owner_id: int, sent: UploadedFile[Any]) -> Upload:
     """Store the file, then its row, and have the worker examine it once that is committed.
 
-    `owner_id` is the user's. Raises Refused when it is too large or cannot be stored; nothing is left of it then.
+    `owner_id` is the user's. Raises Refused when it is too large or cannot be stored; nothing is left then.
     """
     name = names.clean(sent.name)
     if (sent.size or 0) > settings.UPLOAD_MAX_BYTES:
@@ -111,7 +111,8 @@ def _enqueue(upload_id: uuid.UUID) -> None:
     from apps.uploads import tasks
 
     try:
-        tasks.process.delay(str(upload_id))
+        # Somebody is watching the page.
+        tasks.process.apply_async((str(upload_id),), queue="high")
     except Exception:
         # Every broker has exceptions of its own. The file is safe, so this is no error page.
         logger.exception("Upload %s could not be queued: is the broker up?", upload_id)

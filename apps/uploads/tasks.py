@@ -12,7 +12,6 @@ from apps.uploads import services
 
 @shared_task(
     name="uploads.process",
-    queue="high",  # somebody is watching the page
     ignore_result=True,  # the outcome is in the upload's row
     autoretry_for=(InterfaceError, OperationalError),  # the database was away
     retry_backoff=1,  # seconds, doubled each time
@@ -22,7 +21,7 @@ def process(upload_id: str) -> None:
     services.process(uuid.UUID(upload_id))
 
 
-@shared_task(name="uploads.clean_up", queue="default")
+@shared_task(name="uploads.clean_up")
 def clean_up() -> dict[str, int]:
     now = timezone.now()
     return {"rescued": services.rescue(now), **asdict(services.clean_up(now))}

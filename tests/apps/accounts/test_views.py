@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts import tasks
+from apps.accounts.models import User
+
+PASSWORD = "a long and quiet road"
+NEW_PASSWORD = "another and shorter road"
+
+pytestmark = pytest.mark.django_db
+
+
+def test_log_in_takes_any_case_and_leads_on(client: Client, ada: User) -> None:
+    """To the page that was asked for, never to another site."""
+    form = {"username": "ADA@Example.org", "password": PASSWORD}
+    response = client.post(reverse("accounts:login") + "?next=/admin/", form)
+    assert response.headers["Location"] == "/admin/"
+    client.post(reverse("accounts:logout"))
+    response = client.post(reverse("accounts:login") + "?next=https://example.com/", form)
+    assert response.headers["Location"] == "/"
+
+
+def test_a_wrong_password_and_an_unknown_account_look_alike(client: Client, ada: User) -> None:
+    """The answer does not tell which accounts exist."""
+    pages = [
+        client.post(reverse("accounts:login"), {"username": email, "password": "a guess"}).text
+        for email in (ada.email, "eve@example.org")
+    ]
+    assert all("do not match" in page for page in pages)
+
+
+def test_a_closed_account_cannot_log_in(client: Client, ada: User) -> None:
+    """With the right password neither."""
+    User.objects.update(is_active=False)
+    client.post(reverse("accounts:login"), {"username": ada.email, "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+
+
+def test_log_out_is_a_post(client: Client, ada: User) -> None:
+    """So that no link or image of another page can log anybody out."""
+    client.force_login(ada)
+    assert client.get(reverse("accounts:logout")).status_code == 405
+    assert client.post(reverse("accounts:logout")).headers["Location"] == reverse("accounts:login")
+    assert "_auth_user_id" not in client.session
+
+
+def test_changing_the_password_ends_other_sessions(client: Client, ada: User) -> None:
+    """The one that changed it goes on."""
+    other = Client()
+    client.force_login(ada)
+    other.force_login(ada)
+    form = {"old_password": PASSWORD, "new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    response = client.post(reverse("accounts:password_change"), form, follow=True)
+    assert "Your password is changed" in response.text
+    page = reverse("accounts:password_change")
+    assert client.get(page).status_code == 200
+    assert other.get(page).status_code == 302
+
+
+def test_a_reset_works_once(client: Client, ada: User) -> None:
+    """The mailed link sets a password, then no longer works."""
+    client.post(reverse("accounts:password_reset"), {"email": "ADA@example.org"})
+    (letter,) = mail.outbox
+    assert letter.to == [ada.email]
+    match = re.search(r"http://testserver(\S+)", str(letter.body))
+    assert match
+    page = client.get(match[1], follow=True)
+    form = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
+    done = client.post(page.request["PATH_INFO"], form, follow=True)
+    assert "Your new password is set" in done.text
+    ada.refresh_from_db()
+    assert ada.check_password(NEW_PASSWORD)
+    assert "This link no longer works" in client.get(match[1], follow=True).text
+
+
+def test_a_reset_does_not_tell_who_has_an_account(client: Client, ada: User) -> None:
+    """The answer is the same, and nothing is mailed to strangers."""
+    known = client.post(reverse("accounts:password_reset"), {"email": ada.email}, follow=True)
+    unknown = client.post(reverse("accounts:password_reset"), {"email": "eve@example.org"}, follow=True)
+    assert known.text == unknown.text
+    assert len(mail.outbox) == 1
+
+
+def test_a_reset_leaves_mailing_to_the_worker(
+    client: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same task is queued for everybody, so the time of the answer tells nothing either."""
+    queued: list[object] = []
+    monkeypatch.setattr(tasks.send_password_reset, "apply_async", lambda given, queue: queued.append(given))
+    for email in (ada.email, "eve@example.org"):
+        client.post(reverse("accounts:password_reset"), {"email": email})
+    assert queued == [(ada.email, "testserver", False), ("eve@example.org", "testserver", False)]
+    assert mail.outbox == []
+
+
+def test_a_reset_without_a_broker_says_the_same(
+    client: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is no error; only the log knows."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(tasks.send_password_reset, "apply_async", refuse)
+    response = client.post(reverse("accounts:password_reset"), {"email": ada.email})
+    assert response.headers["Location"] == reverse("accounts:password_reset_done")
+
+
+@pytest.mark.parametrize(
+    "name", ["login", "password_reset", "password_reset_done", "password_reset_complete"]
+)
+def test_pages_open_to_all_are_whole(client: Client, name: str) -> None:
+    """Each has a title and a heading, and nothing inline that the policy would refuse."""
+    page = client.get(reverse(f"accounts:{name}")).text
+    assert re.search(r"<title>\S.* · Doorito</title>", page)
+    assert "<h1" in page
+    assert not re.search(r"\sstyle=|\son\w+=|<script(?![^>]*src=)", page)
+
+
+def test_a_missing_page_has_our_look(client: Client) -> None:
+    """It says what may have happened and leads home."""
+    response = client.get("/no/such/page/")
+    assert response.status_code == 404
+    assert "There is nothing here" in response.text
+
+
+def test_a_form_without_its_token_explains_itself(ada: User) -> None:
+    """It was not sent by our page, or it is too old."""
+    response = Client(enforce_csrf_checks=True).post(reverse("accounts:login"), {})
+    assert response.status_code == 403
+    assert "The form was out of date" in response.text
