@@ -13,22 +13,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from boot import places, postgres
+from boot import places
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # seconds; a loaded machine is slow, not wrong
 SUPERVISORCTL = Path(sys.prefix, "bin", "supervisorctl")
+READY = re.compile(r"""(?:\| |"message": ")ready: """)
 
 
-def wait_until(what: str, condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+def wait_until(what: str, condition: Callable[[], object], log: Callable[[], str] = str) -> None:
     """Return as soon as `condition` holds; fail, naming `what`, when it never does."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S:g} s in vain for {what}\n{log()}"
         time.sleep(0.02)
 
 
@@ -47,15 +48,24 @@ class Stack:
     password = "correct horse battery staple"
 
     def __init__(
-        self, *arguments: str, root: Path = ROOT, environ: Mapping[str, str] | None = None, embedded: bool = True
+        self,
+        role: str | None = "all",
+        *,
+        options: Sequence[str] = (),
+        root: Path = ROOT,
+        environ: Mapping[str, str] | None = None,
+        embedded: bool = True,
+        become: Sequence[str] = (),
     ) -> None:
+        """`role` None stands for none given; `become` is a command that runs another as somebody else."""
         self.folder = Path(tempfile.mkdtemp(prefix="doorito-stack-"))
         self.state_dir = self.folder / "state"
         self.runtime_dir = self.folder / "run"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.root = root
-        self.arguments = arguments or ("all",)
+        self.become = become
+        self.arguments = [*options, *([role] if role else [])]
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
@@ -82,8 +92,6 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(AssertionError):
-            self.stop()
         self.kill_rest()
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(places.postgres_home(self.state_dir), ignore_errors=True)
@@ -102,7 +110,7 @@ class Stack:
         """Start it, and do not wait."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(self.root / "doorito"), "run", *self.arguments],
+                self.command("run", *self.arguments),
                 env=self.environ,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -114,12 +122,19 @@ class Stack:
 
     def start(self) -> Self:
         """Start it, and wait until it says that it is ready."""
-        said = self.log.count("| ready: ")
+        said = len(READY.findall(self.log))
         self.begin()
-        assert self._process
-        wait_until("the stack", lambda: self.log.count("| ready: ") > said or self._ended())
+        return self.wait_for("its word", lambda: len(READY.findall(self.log)) > said)
+
+    def wait_for(self, what: str, condition: Callable[[], object]) -> Self:
+        """Wait until `condition` holds; fail at once, with the log, where the stack ends instead."""
+        wait_until(what, lambda: condition() or self._ended(), log=lambda: self.log)
         assert not self._ended(), self.log
         return self
+
+    def says(self, pattern: str) -> bool:
+        """Whether a line of the log matches."""
+        return bool(re.search(pattern, self.log, re.MULTILINE))
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Send a signal, wait for the end; the exit status (None where nothing ran)."""
@@ -159,29 +174,59 @@ class Stack:
             response = connection.getresponse()
             return response.status, response.read()
 
+    def doorito(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `doorito` to its end with the stack's environment, and `given` on its standard input."""
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environ,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            timeout=PATIENCE_S,
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of `doorito`."""
+        return [*self.become, str(self.root / "doorito"), *arguments]
+
     def manage(self, code: str) -> str:
         """Run Python code in the stack's Django; what it prints."""
-        command = [str(self.root / "doorito"), "run", "manage", "shell", "--no-imports", "-c", code]
-        done = subprocess.run(command, env=self.environ, capture_output=True, text=True, check=False, cwd="/")
+        done = self.doorito("run", "manage", "shell", "--no-imports", "-c", code)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def processes(self) -> list[int]:
         """The pids of all processes of this stack, found by their environment and by the server's data."""
         marker = f"DOORITO_RUNTIME_DIR={self.runtime_dir}".encode()
+        data = bytes(places.postgres_home(self.state_dir) / "data")
+        owned = bytes(self.state_dir / "postgres/data")
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if marker in (process / "environ").read_bytes().split(b"\0"):
+                if marker in (process / "environ").read_bytes().split(b"\0") or {data, owned} & set(
+                    (process / "cmdline").read_bytes().split(b"\0")
+                ):
                     found.append(int(process.name))
-        server = postgres.server_pid(postgres.cluster(self.state_dir, self.runtime_dir))
-        return [*found, *([server] if server else [])]
+        return found
 
     def kill_rest(self) -> None:
-        """Kill what a failed test left."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Kill what runs, at once: tests of a proper stop do that themselves."""
+        wait_until("the end of all processes", lambda: not self._kill())
+        if self._process:
+            self._process.wait()
+
+    def _kill(self) -> list[int]:
+        pids = self.processes()
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                server = Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
+                # PostgreSQL gives its shared memory back: its immediate shutdown.
+                os.kill(pid, signal.SIGQUIT if server else signal.SIGKILL)
+        if self._process:
+            self._process.poll()  # takes its status, or it would stay on as a zombie
+        return pids
 
     def _ended(self) -> bool:
         return bool(self._process and self._process.poll() is not None)
