@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 logger = logging.getLogger(__name__)
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 def pending_migrations() -> list[str]:
     """The names of migrations that are not applied, such as "uploads.0002_thumbnail".
 
-    Raises DatabaseError where the database cannot be asked.
+    Raises django.db.Error where the database cannot be asked.
     """
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -36,7 +36,7 @@ class Readiness:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
             pending = [] if self._migrated else pending_migrations()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("not ready: the database does not answer: %s", error)
             return ["the database does not answer"]
         self._migrated = not pending

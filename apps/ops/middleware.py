@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from apps.ops.health import Readiness
@@ -24,7 +23,6 @@ class HealthMiddleware:
         if request.path == "/healthz":
             return _uncached(HttpResponse("ok\n", content_type="text/plain"))
         if request.path == "/readyz":
-            close_old_connections()  # a connection that died with the server is no reason
             reasons = self.readiness.reasons()
             return _uncached(
                 JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
