@@ -1,0 +1,57 @@
+"""A killed program comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.system.jobs import do_main_job, visitor
+from tests.system.stack import Stack
+
+pytestmark = pytest.mark.system
+
+PROGRAMS = ("postgres", "web", "celery-worker", "celery-beat")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_killed_program_comes_back(program: str, stack: Stack) -> None:
+    """After SIGKILL it is RUNNING again as another process, its children are gone, all else runs."""
+    before = stack.program_pid(program)
+    os.kill(before, signal.SIGKILL)
+    stack.wait_for(f"{program} to be replaced", lambda: stack.program_pid(program) not in (0, before))
+    stack.wait_for("all to run", lambda: set(stack.status().values()) == {"RUNNING"})
+    stack.wait_for("the site", lambda: _answers(stack))
+    stack.wait_for("its children to end", lambda: not _group(before))
+
+
+def test_the_main_job_works_after_all_that(stack: Stack) -> None:
+    """Log-in, upload, worker, result: as before."""
+    stack.wait_for("the worker to be connected", lambda: _worker_is_ready(stack))
+    do_main_job(stack, visitor(stack))
+
+
+def _group(leader: int) -> list[str]:
+    """The processes of a group: supervisord makes each program the leader of one."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.getpgid(int(process.name)) == leader:
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def _answers(stack: Stack) -> bool:
+    try:
+        return stack.get("/readyz")[0] == 200
+    except OSError:  # it does not listen yet
+        return False
+
+
+def _worker_is_ready(stack: Stack) -> bool:
+    """Whether the worker's newest process has said so."""
+    _, _, since = stack.log.rpartition("spawned: 'celery-worker'")
+    return "ready." in since
