@@ -12,7 +12,7 @@ TEXT = "text/plain"
 UNKNOWN = "application/octet-stream"
 
 SAMPLE = 64 * 1024  # bytes that are looked at to tell text from binary
-SHORTEST_SIGNATURE = 3  # bytes; two match by chance too often
+SHORTEST_SIGNATURE = 3  # bytes at the very start; elsewhere one more. Less matches by chance.
 
 # Formats whose files are, or may be, readable text. Anything else that puremagic finds in text is
 # a coincidence: it takes `import` for Python and `{"` for JSON.
@@ -54,7 +54,7 @@ def _by_signature(file: IO[bytes], sample: bytes) -> str:
     except puremagic.PureError:
         return ""
     for match in matches:
-        if match.mime_type and len(match.byte_match) >= SHORTEST_SIGNATURE:
+        if match.mime_type and len(match.byte_match) >= SHORTEST_SIGNATURE + (match.offset != 0):
             return _name(match)
     return ""
 
