@@ -151,6 +151,7 @@ GROUPS: Final = {
         Variable("CELERY_RESULT_EXPIRES_HOURS", values.above_zero(8760, "hours"), (*WORKER, *BEAT),
                  "How long results of tasks are kept.", "24"),
     ),
+    # sample: begin
     "The sample feature": (
         Variable("UPLOAD_MAX_MB", values.whole(1, 1024, "megabytes of 1,000,000 bytes"), WEB,
                  "The largest file that can be uploaded.", "25"),
@@ -159,6 +160,7 @@ GROUPS: Final = {
         Variable("CLEANUP_UPLOADS_INTERVAL_HOURS", values.above_zero(8760, "hours"), BEAT,
                  "Hours between two clean-ups of uploads. This variable owns that schedule.", "6"),
     ),
+    # sample: end
     "Mail and the first account": (
         Variable("EMAIL_URL", values.url("smtp", "submission", "smtps", "console", "file", "dummy"),
                  (*WEB, *WORKER),

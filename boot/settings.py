@@ -34,7 +34,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.ops",
     "apps.scheduler",  # before django_celery_beat: it overrides one of its templates
-    "apps.uploads",
+    "apps.uploads",  # sample
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -183,11 +183,6 @@ AXES_VERBOSE = False
 vars().update(dj_email_url.parse(env["EMAIL_URL"]))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env["DEFAULT_FROM_EMAIL"]
 
-# The sample feature
-
-UPLOAD_MAX_BYTES = env["UPLOAD_MAX_MB"] * 1_000_000
-UPLOAD_LIFETIME = timedelta(hours=env["UPLOAD_LIFETIME_HOURS"])
-
 # Celery
 
 CELERY_BROKER_URL = env["CELERY_BROKER_URL"]
@@ -211,12 +206,17 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a waiting task goes to whichever proces
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "apps.scheduler.database:WaitingScheduler"
-CELERY_BEAT_SCHEDULE = {
-    "clean-up-uploads": {
-        "task": "uploads.clean_up",
-        "schedule": timedelta(seconds=max(1, round(env["CLEANUP_UPLOADS_INTERVAL_HOURS"] * 3600))),
-        "options": {"queue": "default"},
-    },
-}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
 # Schedules that a variable owns: the admin refuses to edit them and names the variable.
-SCHEDULE_VARIABLES = {"clean-up-uploads": "CLEANUP_UPLOADS_INTERVAL_HOURS"}
+SCHEDULE_VARIABLES: dict[str, str] = {}
+
+# sample: begin
+UPLOAD_MAX_BYTES = env["UPLOAD_MAX_MB"] * 1_000_000
+UPLOAD_LIFETIME = timedelta(hours=env["UPLOAD_LIFETIME_HOURS"])
+CELERY_BEAT_SCHEDULE["clean-up-uploads"] = {
+    "task": "uploads.clean_up",
+    "schedule": timedelta(seconds=max(1, round(env["CLEANUP_UPLOADS_INTERVAL_HOURS"] * 3600))),
+    "options": {"queue": "default"},
+}
+SCHEDULE_VARIABLES["clean-up-uploads"] = "CLEANUP_UPLOADS_INTERVAL_HOURS"
+# sample: end

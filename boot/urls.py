@@ -6,5 +6,5 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("apps.accounts.urls")),
-    path("", include("apps.uploads.urls")),
+    path("", include("apps.uploads.urls")),  # sample
 ]
