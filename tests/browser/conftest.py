@@ -1,0 +1,63 @@
+"""A headless Chromium: Playwright's own where it is installed, else the system's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Page, sync_playwright
+
+from tests.system.stack import Stack
+
+FLAGS = (
+    "--no-sandbox",  # Chromium's own sandbox refuses root, which containers and CI often are
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
+MISSING = "No Chromium: `apt-get install chromium`, or `.venv/bin/playwright install chromium`."
+
+
+def _executable(chromium: BrowserType) -> str:
+    if Path(chromium.executable_path).exists():
+        return chromium.executable_path
+    if found := shutil.which("chromium") or shutil.which("chromium-browser"):
+        return found
+    # A build that quietly tests no page would be worse than one that fails.
+    if os.environ.get("CI") == "true":
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser that all tests share."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_executable(playwright.chromium), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
+    """A page of a fresh browser, logged in. It fails the test if anything gets onto the console."""
+    complaints: list[str] = []
+    context = chromium.new_context(base_url=stack.url)
+    page = context.new_page()
+    page.on("console", lambda message: complaints.append(_told(message)))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto("/")
+    page.get_by_label("E-mail address").fill(stack.email)
+    page.get_by_label("Password").fill(stack.password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{stack.url}/")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def _told(message: ConsoleMessage) -> str:
+    return f"{message.type}: {message.text} ({message.location.get('url')})"
