@@ -69,7 +69,9 @@ def claim(folder: Path) -> int:
 
 def keep(descriptor: int) -> None:
     """Move the lock to where it outlives exec and a reload of supervisord."""
-    os.dup2(descriptor, LOCK_FD, inheritable=True)
+    if descriptor != LOCK_FD:
+        os.dup2(descriptor, LOCK_FD)
+    os.set_inheritable(LOCK_FD, True)  # dup2 of a descriptor onto itself does not
 
 
 def clean(folder: Path) -> None:
