@@ -1,0 +1,36 @@
+"""Databases on the tests' own server: spares a stack a server of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+
+import psycopg
+from psycopg import sql
+
+from boot.env import load
+
+_numbers = itertools.count(1)
+
+
+def url(name: str) -> str:
+    """The address of a database on the tests' own server."""
+    server, _, query = str(load()["DATABASE_URL"]).partition("?")
+    return f"{server.rpartition('/')[0]}/{name}?{query}"
+
+
+def execute(statement: str, *names: str) -> None:
+    with psycopg.connect(url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@contextlib.contextmanager
+def database(template: str) -> Iterator[str]:
+    """The address of a copy of a database, for as long as the block runs."""
+    name = f"stack_{next(_numbers)}"
+    execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+    try:
+        yield url(name)
+    finally:
+        execute("DROP DATABASE {} WITH (FORCE)", name)
