@@ -192,8 +192,11 @@ def remove(upload: Upload) -> None:
 
     Raises OSError when a file cannot be deleted; one that is missing is no error.
     """
-    remove_files(upload)
-    upload.delete()
+    with transaction.atomic():
+        # As it is now: the worker may have added a thumbnail, and adds none once this is locked.
+        for current in Upload.objects.select_for_update().filter(pk=upload.pk):
+            remove_files(current)
+            current.delete()
 
 
 def remove_files(upload: Upload) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Concatenate
@@ -16,7 +17,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from apps.uploads import pictures, services
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
         htmx: HtmxDetails
 
 
+logger = logging.getLogger(__name__)
+
 PER_PAGE = 50
 MOST_SEEN = 100  # uploads that a page may ask about at once
 
@@ -39,6 +42,7 @@ MOST_SEEN = 100  # uploads that a page may ask about at once
 _HARMLESS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -62,7 +66,7 @@ def _own(request: Request, upload_id: uuid.UUID) -> Upload:
     return get_object_or_404(Upload, pk=upload_id, owner_id=request.user.pk)
 
 
-@require_GET
+@require_safe
 @_signed_in
 def show(request: Request) -> HttpResponse:
     pages = Paginator(Upload.objects.filter(owner_id=request.user.pk), PER_PAGE)
@@ -121,7 +125,7 @@ def _rows(request: HttpRequest, uploads: Iterable[Upload], **context: object) ->
     )
 
 
-@require_GET
+@require_safe
 @_signed_in
 def changes(request: Request) -> HttpResponse:
     """Rows to exchange, out of band: only what changed, so that focus stays where it is."""
@@ -142,14 +146,14 @@ def _seen(request: HttpRequest) -> dict[uuid.UUID, str]:
     return seen
 
 
-@require_GET
+@require_safe
 @_signed_in
 def download(request: Request, upload_id: uuid.UUID) -> FileResponse:
     upload = _own(request, upload_id)
     return _file(upload.file, "application/octet-stream", upload.name, as_attachment=True)
 
 
-@require_GET
+@require_safe
 @_signed_in
 def thumbnail(request: Request, upload_id: uuid.UUID) -> FileResponse:
     upload = _own(request, upload_id)
@@ -192,7 +196,7 @@ def delete(request: Request, upload_id: uuid.UUID) -> HttpResponse:
     try:
         services.remove(upload)
     except OSError:
-        services.logger.exception("Upload %s could not be deleted", upload_id)
+        logger.exception("Upload %s could not be deleted", upload_id)
         messages.error(request, f"“{upload.name}” could not be deleted. Try again later.")
         return _back(request)
     if request.htmx:

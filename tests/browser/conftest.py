@@ -49,11 +49,11 @@ def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
     page = context.new_page()
     page.on("console", lambda message: complaints.append(_told(message)))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto("/")
+    page.goto("/accounts/log-in/?next=/accounts/password/")
     page.get_by_label("E-mail address").fill(stack.email)
     page.get_by_label("Password").fill(stack.password)
     page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{stack.url}/")
+    page.wait_for_url(f"{stack.url}/accounts/password/")
     yield page
     context.close()
     assert complaints == []

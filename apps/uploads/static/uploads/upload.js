@@ -137,9 +137,10 @@ async function poll() {
   const seen = unfinished.map((row) => row.dataset.seen);
   try {
     await htmx.ajax("GET", list.dataset.changesUrl, { source: list, swap: "none", values: { seen } });
-  } finally {
-    polling = false;
+  } catch {
+    // The server is away, and htmx has logged it. The next poll tries again.
   }
+  polling = false;
 }
 
 setInterval(poll, POLL_MS);
@@ -161,6 +162,15 @@ list.addEventListener("click", ({ target }) => {
   const button = target.closest("[data-copy]");
   if (button) copy(button);
 });
+
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  list.addEventListener(failure, ({ target }) => {
+    if (target === list) return; // a poll
+    const problem = document.querySelector("#problem");
+    problem.textContent = "That did not work. Reload the page and try again.";
+    problem.hidden = false;
+  });
+}
 
 // Whoever pressed a button in a row that goes away continues at the list, not at the page's top.
 list.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
