@@ -63,6 +63,7 @@ class Stack:
         self.runtime_dir = self.folder / "run"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.public_url = f"http://localhost:{self.port}"  # the default of PUBLIC_URL
         self.root = root
         self.become = become
         self.arguments = [*options, *([role] if role else [])]
@@ -190,6 +191,13 @@ class Stack:
     def command(self, *arguments: str) -> list[str]:
         """The command line of `doorito`."""
         return [*self.become, str(self.root / "doorito"), *arguments]
+
+    def answers(self, path: str) -> bool:
+        """Whether a GET is answered with status 200; not listening yet is no error."""
+        try:
+            return self.get(path)[0] == 200
+        except OSError:
+            return False
 
     def manage(self, code: str) -> str:
         """Run Python code in the stack's Django; what it prints."""

@@ -24,7 +24,7 @@ def test_a_killed_program_comes_back(program: str, stack: Stack) -> None:
     os.kill(before, signal.SIGKILL)
     stack.wait_for(f"{program} to be replaced", lambda: stack.program_pid(program) not in (0, before))
     stack.wait_for("all to run", lambda: set(stack.status().values()) == {"RUNNING"})
-    stack.wait_for("the site", lambda: _answers(stack))
+    stack.wait_for("the site", lambda: stack.answers("/readyz"))
     stack.wait_for("its children to end", lambda: not _group(before))
 
 
@@ -42,13 +42,6 @@ def _group(leader: int) -> list[str]:
             if os.getpgid(int(process.name)) == leader:
                 found.append((process / "cmdline").read_text().replace("\0", " "))
     return found
-
-
-def _answers(stack: Stack) -> bool:
-    try:
-        return stack.get("/readyz")[0] == 200
-    except OSError:  # it does not listen yet
-        return False
 
 
 def _worker_is_ready(stack: Stack) -> bool:
