@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging.config
 import os
+import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_ready
+from celery.signals import beat_init, setup_logging, worker_init, worker_ready
 from django.conf import settings
 
-from boot import heartbeat
+from boot import heartbeat, parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
 
@@ -24,6 +25,11 @@ def _log_as_django_does(**_: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
+@worker_init.connect
+def _worker_follows(**_: Any) -> None:
+    _follow()
+
+
 @worker_ready.connect
 def _report_worker(**_: Any) -> None:
     _report("celery-worker")
@@ -31,7 +37,13 @@ def _report_worker(**_: Any) -> None:
 
 @beat_init.connect
 def _report_beat(**_: Any) -> None:
+    _follow()
     _report("celery-beat")
+
+
+def _follow() -> None:
+    if settings.RUNTIME_DIR:
+        parent.follow(signal.SIGTERM)
 
 
 def _report(program: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
-from boot import heartbeat
+from boot import heartbeat, parent
 from boot.env import load_or_exit
 from boot.logs import logging_config
 from boot.rules import stop_seconds
 
 if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
 
 env = load_or_exit()
@@ -32,6 +34,12 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn opens an unlinked file ther
 secure_scheme_headers: dict[str, str] = {}
 accesslog = "-"
 logconfig_dict = logging_config(env["LOG_LEVEL"], env["LOG_FORMAT"])
+
+
+def on_starting(_: Arbiter) -> None:
+    """Stop when supervisord is killed: a master that nobody watches would keep the port."""
+    if env["DOORITO_ROLE"]:
+        parent.follow(signal.SIGTERM)
 
 
 def post_worker_init(worker: Worker) -> None:

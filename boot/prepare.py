@@ -132,6 +132,16 @@ def check() -> None:
         raise GiveUp(str(error), EX_CONFIG) from error
 
 
+def check_static_files() -> None:
+    """Pages without debug name static files by their hashes, which collectstatic wrote. Raises GiveUp."""
+    from django.conf import settings
+
+    manifest = settings.STATIC_ROOT / "staticfiles.json"
+    if not settings.DEBUG and not manifest.exists():
+        message = f"{manifest} is missing; run `doorito run manage collectstatic --noinput` first"
+        raise GiveUp(message, EX_CONFIG)
+
+
 def main(with_migrations: bool) -> int:
     """Prepare; returns the exit status, and has said why."""
     from boot.env import load_or_exit
@@ -143,6 +153,8 @@ def main(with_migrations: bool) -> int:
     try:
         if env["DJANGO_CONFIGURATION"] == "Production":
             check()
+        if env["DOORITO_ROLE"] in ("all", "web"):
+            check_static_files()
         wait("the database", env["DATABASE_WAIT_S"], database_reason)
         if with_migrations:
             migrate(env["MIGRATIONS_WAIT_S"])

@@ -9,6 +9,7 @@ hold the first password of a development machine, so it is on no command line an
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Final
 
@@ -22,8 +23,10 @@ EX_SOFTWARE: Final = 70  # sysexits.h; ours: a program failed for good
 def main(configuration: str, announcement: list[str]) -> int:
     """Run until told to stop; 0, or 70 where a program could not be kept running."""
     first = True
+    ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     while True:
         options = ServerOptions()
+        options.ignores_hangup = ignores_hangup
         options.announcement = announcement if first else []
         options.realize(["-n", "-c", configuration])
         options.first = first

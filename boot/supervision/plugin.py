@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,9 +52,18 @@ class Plugin:
     def _on_running(self, _: Any) -> None:
         # Held since before the launcher became supervisord, which can take them only now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
+        self._take_hangup()
         # supervisord's first spawn otherwise waits for the end of its first poll, a second later.
         for group in sorted(self._supervisord.process_groups.values()):
             group.transition()
+
+    def _take_hangup(self) -> None:
+        """To supervisord SIGHUP means reload. In a terminal it means that the terminal was closed."""
+        if self._options.ignores_hangup:  # started by nohup
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        elif sys.stdout.isatty():
+            receive = self._options.signal_receiver.receive
+            signal.signal(signal.SIGHUP, lambda *_: receive(signal.SIGTERM, None))
 
     def _on_starting(self, event: Any) -> None:
         heartbeat.forget(self._runtime_dir, event.process.config.name)
