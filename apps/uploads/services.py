@@ -168,10 +168,14 @@ def _record(upload: Upload, facts: examination.Facts) -> None:
 
 
 def _record_with_thumbnail(upload: Upload, thumbnail: bytes, found: dict[str, Any]) -> None:
-    path = default_storage.save(_random_path(), ContentFile(thumbnail))
+    path = _random_path()
     recorded = False
     try:
+        default_storage.save(path, ContentFile(thumbnail))
         recorded = _finish(upload.pk, (State.WORKING,), state=State.DONE, thumbnail=path, **found)
+    except OSError:
+        logger.exception("The thumbnail of upload %s could not be stored", upload.pk)
+        _fail(upload, _UNEXPECTED)
     finally:
         if not recorded:
             _discard(path)

@@ -262,6 +262,19 @@ def test_errors_become_plain_reasons(
     assert upload.can_be_retried
 
 
+def test_no_room_for_a_thumbnail_is_a_failure(
+    make_upload: Callable[..., Upload], encode: Callable[..., bytes], settings: Settings, stored: Stored
+) -> None:
+    """It can be tried again, and nothing half-written is left."""
+    upload = make_upload(encode("PNG"))
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.FullDisk"}}
+    services.process(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == State.FAILED
+    assert upload.can_be_retried
+    assert stored() == [Path(upload.file.path)]
+
+
 def test_a_database_that_is_away_is_not_the_uploads_fault(
     make_upload: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
 ) -> None:
