@@ -103,6 +103,8 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
+# With debug on, files are found where they lie, and there is no folder of collected ones to warn of.
+WHITENOISE_AUTOREFRESH = DEBUG
 # Uploads are private: to the group and to others as well.
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
@@ -172,6 +174,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or whoever keeps trying waits for ever
+# The e-mail address as it is stored: no other spelling gets round the limit.
+AXES_USERNAME_CALLABLE = "apps.accounts.lockout.username"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "accounts/locked.html"
 AXES_RESET_ON_SUCCESS = True
