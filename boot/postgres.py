@@ -200,9 +200,11 @@ def _start(where: Cluster) -> subprocess.Popen[bytes]:
 
 
 def _is_postgres(pid: int) -> bool:
-    # A pid file outlives a power cut, and its pid may be another program's by now.
+    # A pid file outlives a power cut, and its pid may be another program's by now. A zombie, which the
+    # command that started it has yet to take leave of, serves nobody and is in nobody's way.
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "postgres"
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
+        return name.endswith("(postgres") and not rest.startswith("Z")
     return False
 
 
