@@ -50,7 +50,7 @@ def test_a_mistake_in_the_code_is_survived(reloading: Stack) -> None:
     code = file.read_text()
     file.write_text(f"{code}\ndef broken(:\n")
     for program in PROGRAMS:
-        mistake = rf"^{program} +\| .*{name}.*\n(.*\n){{1,4}}{program} +\| SyntaxError"
+        mistake = rf"^{program} +\| .*settings.py.*\n(.*\n){{1,4}}{program} +\| SyntaxError"
         reloading.wait_for(f"{program} to fail", partial(reloading.says, mistake))
     file.write_text(code)
     reloading.wait_for("the site", lambda: reloading.answers("/readyz"))
