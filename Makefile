@@ -2,9 +2,10 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
-# What `doorito` reads its variables from here; the process environment wins over it.
-export DOORITO_ENV_FILE ?= .env.local
 bin := .venv/bin
+
+# What runs reads its variables from here; the process environment wins over it. Tests and checks do not.
+run dev migrate superuser shell env: export DOORITO_ENV_FILE ?= .env.local
 
 .venv/.run: uv.lock pyproject.toml boot/bootstrap.sh
 	@boot/bootstrap.sh run
@@ -32,7 +33,7 @@ dev: .venv/.run .env.local ## the same, each program restarted when a file chang
 
 .PHONY: test
 test: .venv/.all ## run all tests
-	@env -u DOORITO_ENV_FILE $(bin)/python -m pytest $(PYTEST)
+	@$(bin)/python -m pytest $(PYTEST)
 
 .PHONY: check
 check: .venv/.all ## lint, types, import rules, generated files
@@ -40,8 +41,8 @@ check: .venv/.all ## lint, types, import rules, generated files
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	$(bin)/lint-imports
-	@env -u DOORITO_ENV_FILE ./doorito env check
-	@env -u DOORITO_ENV_FILE $(bin)/python manage.py makemigrations --check --dry-run
+	@./doorito env check
+	@$(bin)/python manage.py makemigrations --check --dry-run
 	@$(bin)/tailwindcss -i assets/css/main.css -o .venv/main.css --minify 2>/dev/null
 	@cmp -s .venv/main.css static/css/main.css || { echo 'static/css/main.css is stale; run `make css`' >&2; exit 1; }
 
@@ -76,4 +77,4 @@ css-watch: .venv/.all ## the same, at each change
 
 .PHONY: bench-start
 bench-start: .venv/.all ## time a start, stage by stage
-	@env -u DOORITO_ENV_FILE $(bin)/python -m tests.bench.start
+	@$(bin)/python -m tests.bench.start

@@ -65,7 +65,7 @@ class Checkout:
 
     def status(self) -> list[str]:
         """What `supervisorctl status` prints, typed without an option, in another folder."""
-        command = [self.folder / ".venv" / "bin" / "supervisorctl", "status"]
+        command = [str(self.folder / ".venv" / "bin" / "supervisorctl"), "status"]
         return subprocess.run(
             command, cwd="/", capture_output=True, text=True, check=False
         ).stdout.splitlines()
