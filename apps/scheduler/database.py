@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
-from django.db import OperationalError, close_old_connections, connection
+from django.db import Error, connection
 from django_celery_beat.schedulers import DatabaseScheduler
+
+from apps.scheduler import ownership
 
 RETRY_S: Final = 1.0  # seconds between two tries: a restart of PostgreSQL takes about as long
 
@@ -15,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class WaitingScheduler(DatabaseScheduler):
-    """DatabaseScheduler, except that a database that is away at the start is waited for.
+    """DatabaseScheduler, except that a database that is away is waited for.
 
     Beat would otherwise die of it, be restarted, and die again until supervisord gives up.
     """
@@ -25,14 +27,27 @@ class WaitingScheduler(DatabaseScheduler):
         # Asked before, not after a failure: the base class half remembers a read that failed.
         while not _database_answers():
             time.sleep(RETRY_S)
+        ownership.take_back()
         super().setup_schedule()
+
+    def all_as_schedule(self) -> dict[str, Any]:
+        """The enabled rows; while the database is away, those that were read last."""
+        try:
+            schedule: dict[str, Any] = super().all_as_schedule()
+        except Error as error:
+            if self._schedule is None:
+                raise
+            logger.warning("the database does not answer, keeping the schedule as it was: %s", error)
+            schedule = self._schedule
+        return schedule
 
 
 def _database_answers() -> bool:
-    close_old_connections()
     try:
-        connection.ensure_connection()
-    except OperationalError as error:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as error:
         logger.warning("the database does not answer, trying again in %g s: %s", RETRY_S, error)
+        connection.close()  # it may have died; the next try makes a new one
         return False
     return True
