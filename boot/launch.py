@@ -19,7 +19,7 @@ from boot.supervision.lines import LineBuffer, render
 
 EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
-HELD_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CONFIGURATION: Final = BASE_DIR / "supervisor" / "supervisord.conf"
 
 
@@ -39,12 +39,12 @@ def run(role: str, arguments: Sequence[str], reload: bool) -> int:
     """`doorito run`: its exit status, if it returns at all."""
     os.chdir(BASE_DIR)
     try:
-        with _stoppable():
-            if role in roles.SUPERVISED:
-                _supervise(role, reload)
-            if role == "dev":
-                return _develop(arguments)
-            return _pass(role, arguments)
+        _stop_on_signals()
+        if role in roles.SUPERVISED:
+            _supervise(role, reload)
+        if role == "dev":
+            return _develop(arguments)
+        return _pass(role, arguments)
     except Stopped:
         return 0
     except Refused as error:
@@ -154,7 +154,7 @@ def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str])
     arguments = [sys.executable, "-m", "boot.supervision.main", str(CONFIGURATION), str(read)]
     sys.stdout.flush()
     # A signal from now on waits until supervisord can take it; the plug-in lets them in.
-    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     os.execve(sys.executable, arguments, dict(environ))  # noqa: S606 - a list of arguments, no shell
 
 
@@ -188,16 +188,19 @@ def _pass(role: str, arguments: Sequence[str]) -> int:
 def _stay(command: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Run the command, which needs our own database, and hand signals on; its exit status."""
     process = subprocess.Popen(command, env=environ)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda got, _: process.send_signal(got))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
-    status = process.wait()
-    return status if status >= 0 else 128 - status
+    while True:
+        try:
+            status = process.wait()
+        except Stopped:
+            process.terminate()
+        else:
+            return status if status >= 0 else 128 - status
 
 
 def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:
     """Replace this process by the command. Raises Refused."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     try:
@@ -210,17 +213,15 @@ def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
         raise Refused(message, EX_USAGE) from error
 
 
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """TERM, INT and HUP raise Stopped, so that what was begun is ended on the way out."""
+def _stop_on_signals() -> None:
+    """Have TERM, INT and HUP raise Stopped, so that what was begun is ended on the way out."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         raise Stopped
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, stop)
-    yield
 
 
 class _Log:

@@ -19,7 +19,7 @@ from boot import heartbeat
 from boot.supervision.loop import Waker
 from boot.supervision.output import Output
 
-HELD_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+HELD_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})  # by boot.launch
 
 
 class Plugin:
