@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def pending_migrations() -> list[str]:
-    """The names of migrations that are not applied, such as "uploads.0002_thumbnail".
+    """The names of migrations that are not applied, such as "accounts.0002_language".
 
     Raises django.db.Error where the database cannot be asked.
     """

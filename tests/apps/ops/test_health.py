@@ -32,10 +32,10 @@ def test_unapplied_migrations_are_a_reason_until_they_are_applied() -> None:
     """The first one is named, and applying it is noticed."""
     readiness = Readiness()
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("uploads", "0001_initial")
-    assert pending_migrations() == ["uploads.0001_initial"]
-    assert readiness.reasons() == ["1 migrations are not applied, the first is uploads.0001_initial"]
-    recorder.record_applied("uploads", "0001_initial")
+    recorder.record_unapplied("sessions", "0001_initial")
+    assert pending_migrations() == ["sessions.0001_initial"]
+    assert readiness.reasons() == ["1 migrations are not applied, the first is sessions.0001_initial"]
+    recorder.record_applied("sessions", "0001_initial")
     assert readiness.reasons() == []
 
 

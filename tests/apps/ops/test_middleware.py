@@ -48,11 +48,11 @@ def test_readyz_says_that_requests_can_be_served(client: Client) -> None:
 @pytest.mark.django_db
 def test_readyz_names_unapplied_migrations(client: Client) -> None:
     """503, so that no balancer sends requests here."""
-    MigrationRecorder(connection).record_unapplied("uploads", "0001_initial")
+    MigrationRecorder(connection).record_unapplied("sessions", "0001_initial")
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["ready"] is False
-    assert "uploads.0001_initial" in response.json()["reasons"][0]
+    assert "sessions.0001_initial" in response.json()["reasons"][0]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
-from celery import Celery
+from pytest_django import Settings
 
 from apps.scheduler.database import WaitingScheduler
 from boot.celery import app as celery_app
@@ -15,9 +16,13 @@ class Beat:
     def __init__(self) -> None:
         self.started: list[WaitingScheduler] = []
 
-    @property
-    def app(self) -> Celery:
-        return celery_app
+    def every(self, interval: timedelta) -> None:
+        """Make the settings say how often the owned task runs."""
+        celery_app.conf.beat_schedule["nightly"] = {
+            "task": "celery.backend_cleanup",
+            "schedule": interval,
+            "options": {"queue": "default"},
+        }
 
     def start(self) -> WaitingScheduler:
         scheduler = WaitingScheduler(app=celery_app)
@@ -26,8 +31,12 @@ class Beat:
 
 
 @pytest.fixture
-def beat() -> Iterator[Beat]:
+def beat(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Beat]:
+    """Beat, with one schedule that a variable owns: nightly, every six hours."""
+    settings.SCHEDULE_VARIABLES = {"nightly": "NIGHTLY_INTERVAL_HOURS"}
+    monkeypatch.setitem(celery_app.conf.beat_schedule, "nightly", {})  # taken out again afterwards
     beat = Beat()
+    beat.every(timedelta(hours=6))
     yield beat
     for scheduler in beat.started:
         scheduler._finalize.cancel()

@@ -23,7 +23,7 @@ from pytest_django import Settings
 
 from apps.accounts.models import User
 
-VARIABLE = "CLEANUP_UPLOADS_INTERVAL_HOURS"
+VARIABLE = "NIGHTLY_INTERVAL_HOURS"
 SCHEDULES: dict[str, tuple[Any, dict[str, Any], dict[str, str]]] = {
     "interval": (IntervalSchedule, {"every": 21600, "period": "seconds"}, {"every": "1"}),
     "crontab": (CrontabSchedule, {"minute": "5"}, {"minute": "6"}),
@@ -49,6 +49,11 @@ class Scripts(HTMLParser):
             self.inline.append(found)
 
 
+@pytest.fixture(autouse=True)
+def _one_owned_schedule(settings: Settings) -> None:
+    settings.SCHEDULE_VARIABLES = {"nightly": VARIABLE}
+
+
 @pytest.fixture
 def browser(db: None) -> Client:
     client = Client()
@@ -60,13 +65,13 @@ def browser(db: None) -> Client:
 @pytest.fixture
 def owned(db: None) -> PeriodicTask:
     interval = IntervalSchedule.objects.create(every=21600, period="seconds")
-    return PeriodicTask.objects.create(name="clean-up-uploads", task="uploads.clean_up", interval=interval)
+    return PeriodicTask.objects.create(name="nightly", task="celery.backend_cleanup", interval=interval)
 
 
 @pytest.fixture
 def mine(db: None) -> PeriodicTask:
     interval = IntervalSchedule.objects.create(every=5, period="minutes")
-    return PeriodicTask.objects.create(name="mine", task="uploads.clean_up", interval=interval)
+    return PeriodicTask.objects.create(name="mine", task="celery.backend_cleanup", interval=interval)
 
 
 def page(row: Model | type[Model], view: str) -> str:
@@ -150,7 +155,7 @@ def test_a_task_of_somebody_else_is_edited_as_ever(
 def test_no_other_task_gets_a_name_that_a_variable_owns(browser: Client, mine: PeriodicTask) -> None:
     """Beat would make that row its own at the next start."""
     for address in (page(mine, "change"), page(PeriodicTask, "add")):
-        response = browser.post(address, form(mine, name="clean-up-uploads"))
+        response = browser.post(address, form(mine, name="nightly"))
         assert response.status_code == 200
         assert f"{VARIABLE} owns the schedule of this name" in response.content.decode()
     assert list(PeriodicTask.objects.values_list("name", flat=True)) == ["mine"]

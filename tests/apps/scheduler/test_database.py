@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
 import pytest
 from django.db import OperationalError, connection
@@ -18,15 +14,14 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from apps.scheduler.database import WaitingScheduler
-from boot.places import BASE_DIR
 
 # Beat commits, and closes connections that look old: it cannot run inside a test's transaction.
 pytestmark = pytest.mark.django_db(transaction=True)
-NAME = "clean-up-uploads"
+NAME = "nightly"
 
 
 class Beat(Protocol):
-    app: Any
+    def every(self, interval: timedelta) -> None: ...
 
     def start(self) -> WaitingScheduler: ...
 
@@ -35,54 +30,23 @@ def row() -> PeriodicTask:
     return PeriodicTask.objects.get(name=NAME)
 
 
-def database_url() -> str:
-    """The test's own database, for another process."""
-    given = connection.get_connection_params()
-    query = urlencode({"host": given.get("host", "localhost"), "port": given.get("port", 5432)})
-    return f"postgresql://{given.get('user', '')}@/{given['dbname']}?{query}"
-
-
-def at(beat: Beat, monkeypatch: pytest.MonkeyPatch, interval: timedelta) -> None:
-    monkeypatch.setitem(beat.app.conf.beat_schedule[NAME], "schedule", interval)
-
-
 # What beat installs
 
 
 def test_a_start_installs_the_schedule_of_the_settings(beat: Beat) -> None:
-    """The row has the task, the queue and the interval that the variable's default says."""
+    """The row has the task, the queue and the interval."""
     schedule = beat.start().schedule
-    assert (row().task, row().queue, row().enabled) == ("uploads.clean_up", "default", True)
+    assert (row().task, row().queue, row().enabled) == ("celery.backend_cleanup", "default", True)
     assert row().schedule.run_every == timedelta(hours=6)
     assert schedule[NAME].schedule.run_every == timedelta(hours=6)
     assert "celery.backend_cleanup" in schedule
 
 
-def test_the_variable_reaches_the_row_through_a_real_process() -> None:
-    """Half an hour is 1800 seconds: fractions of an hour are not rounded away."""
-    script = """
-import django; django.setup()
-from boot.celery import app
-from apps.scheduler.database import WaitingScheduler
-WaitingScheduler(app=app)
-"""
-    environ = {
-        "PATH": os.environ["PATH"],
-        "DJANGO_SETTINGS_MODULE": "boot.settings",
-        "DATABASE_URL": database_url(),
-        "CLEANUP_UPLOADS_INTERVAL_HOURS": "0.5",
-    }
-    subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, env=environ, check=True, timeout=30)
-    assert (row().interval.every, row().interval.period) == (1800, IntervalSchedule.SECONDS)
-
-
-def test_a_changed_variable_updates_the_row_at_the_next_start(
-    beat: Beat, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_interval_updates_the_row_at_the_next_start(beat: Beat) -> None:
     """One row, whose past runs are kept."""
     beat.start()
     PeriodicTask.objects.filter(name=NAME).update(total_run_count=7)
-    at(beat, monkeypatch, timedelta(minutes=30))
+    beat.every(timedelta(minutes=30))
     scheduler = beat.start()
     assert row().schedule.run_every == timedelta(minutes=30)
     assert row().total_run_count == 7
