@@ -77,7 +77,7 @@ def serving(where: Cluster) -> Iterator[None]:
 def become_server(where: Cluster) -> None:
     """Replace this process by the server, as another user where this is root. Raises PostgresError."""
     make(where)
-    if pid := server_pid(where):  # a command's own short-lived one makes way
+    if pid := _postmaster(where)[0]:  # a command's own short-lived one makes way
         os.kill(pid, signal.SIGINT)
         while _is_postgres(pid):
             time.sleep(POLL_S)
@@ -94,13 +94,8 @@ def become_server(where: Cluster) -> None:
 
 def server_pid(where: Cluster) -> int | None:
     """The pid of the server that runs on this data and takes connections; None where none does."""
-    try:
-        lines = (where.data / "postmaster.pid").read_text().splitlines()
-        pid = int(lines[0])
-    except (OSError, ValueError, IndexError):
-        return None
-    is_ready = len(lines) > READY_LINE and lines[READY_LINE].strip() == "ready"
-    return pid if is_ready and _is_postgres(pid) else None
+    pid, is_ready = _postmaster(where)
+    return pid if is_ready else None
 
 
 def server_arguments(where: Cluster) -> list[str]:
@@ -175,7 +170,8 @@ def _run(program: str, *arguments: str, given: str = "") -> None:
         raise PostgresError(message)
 
 
-def _start(where: Cluster) -> subprocess.Popen[bytes]:
+def _start(where: Cluster) -> subprocess.Popen[bytes] | None:
+    """Start a server and wait for it; None where another command, or the stack, was quicker."""
     log = where.home / "start.log"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -189,14 +185,28 @@ def _start(where: Cluster) -> subprocess.Popen[bytes]:
             **_credentials(),
         )
     deadline = time.monotonic() + START_S
-    while server_pid(where) != process.pid:
-        if process.poll() is not None or time.monotonic() > deadline:
+    while (pid := server_pid(where)) != process.pid:
+        has_ended = process.poll() is not None
+        if has_ended and pid:
+            return None
+        if (has_ended and not _postmaster(where)[0]) or time.monotonic() > deadline:
             process.kill()
             process.wait()
             message = f"the embedded PostgreSQL did not start: {log.read_text().strip()[-2000:]}"
             raise PostgresError(message)
         time.sleep(POLL_S)
     return process
+
+
+def _postmaster(where: Cluster) -> tuple[int | None, bool]:
+    """The pid of the server that runs on this data, and whether it takes connections."""
+    try:
+        lines = (where.data / "postmaster.pid").read_text().splitlines()
+        pid = int(lines[0])
+    except (OSError, ValueError, IndexError):
+        return None, False
+    is_ready = len(lines) > READY_LINE and lines[READY_LINE].strip() == "ready"
+    return (pid, is_ready) if _is_postgres(pid) else (None, False)
 
 
 def _is_postgres(pid: int) -> bool:
