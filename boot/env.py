@@ -162,9 +162,9 @@ GROUPS: Final = {
     ),
     # sample: end
     "Mail and the first account": (
-        Variable("EMAIL_URL", values.url("smtp", "submission", "smtps", "console", "file", "dummy"),
+        Variable("EMAIL_URL", values.url("smtp", "submission", "console", "dummy"),
                  (*WEB, *WORKER),
-                 "How mail is sent, such as submission://user:password@mail.example.org:587.",
+                 "How mail is sent. submission:// is SMTP with STARTTLS, smtp://...?ssl=true with TLS at once.",
                  "console://", "smtp://localhost:25", secret=True),
         Variable("DEFAULT_FROM_EMAIL", values.TEXT, (*WEB, *WORKER),
                  "The sender of mail.", "Doorito <noreply@localhost>"),

@@ -119,8 +119,8 @@ DATABASES = {
     ),
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    name = DATABASES["default"]["NAME"]
-    DATABASES["default"]["NAME"] = name if name == ":memory:" else str(BASE_DIR / name)
+    if DATABASES["default"]["NAME"] != ":memory:":
+        DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
 else:
     # A host that swallows packets would hold a request for two minutes. Seconds; the URL may say another.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
@@ -135,6 +135,7 @@ SECURE_HSTS_PRELOAD = env["HSTS_PRELOAD"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "apps.ops.reports.ReporterFilter"  # URLs hold passwords
 SECURE_CSP = {
     "default-src": [CSP.NONE],
     "script-src": [CSP.SELF, CSP.NONCE],
@@ -185,7 +186,9 @@ AXES_VERBOSE = False
 
 # Mail
 
-vars().update(dj_email_url.parse(env["EMAIL_URL"]))
+_mail = dj_email_url.parse(env["EMAIL_URL"])
+vars().update(_mail)
+EMAIL_TIMEOUT = _mail["EMAIL_TIMEOUT"] or 10  # seconds; without one, a mute mail server holds a worker
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env["DEFAULT_FROM_EMAIL"]
 
 # Celery
