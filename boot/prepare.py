@@ -122,12 +122,12 @@ def create_superuser(email: str, password: str) -> None:
     print(f"created the administrator {email}")
 
 
-def check() -> None:
+def check(deploy: bool) -> None:
     """Django's own checks; what they warn of is said, what is an error ends the start. Raises GiveUp."""
     from django.core.management import CommandError, call_command
 
     try:
-        call_command("check", deploy=True)
+        call_command("check", deploy=deploy)
     except CommandError as error:
         raise GiveUp(str(error), EX_CONFIG) from error
 
@@ -152,7 +152,8 @@ def main(with_migrations: bool) -> int:
     django.setup()
     try:
         if env["DJANGO_CONFIGURATION"] == "Production":
-            check()
+            # Without HTTPS each deployment check would say again what the warning of PUBLIC_URL has said.
+            check(deploy=env["PUBLIC_URL"].startswith("https://"))
         if env["DOORITO_ROLE"] in ("all", "web"):
             check_static_files()
         wait("the database", env["DATABASE_WAIT_S"], database_reason)
