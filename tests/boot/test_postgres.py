@@ -87,14 +87,14 @@ def test_commands_that_begin_at_once_share_one_server(where: postgres.Cluster, f
     with contextlib.ExitStack() as running:
         commands = [running.enter_context(_command(folder)) for _ in range(4)]
         for command in commands:
-            assert command.stdout
-            assert command.stdout.readline() == "served\n"
+            # Before any is waited for: the one that started the server waits for the others.
+            running.callback(_end, command)
+        assert [_line(command) for command in commands] == ["served\n"] * 4
         pid = postgres.server_pid(where)
         for command in commands:
             assert postgres.server_pid(where) == pid
             assert _ask(where, b"SELECT 1") == 1
-            assert command.stdin
-            command.stdin.close()
+            _end(command)
     assert [command.returncode for command in commands] == [0, 0, 0, 0]
 
 
@@ -161,3 +161,13 @@ def _command(folder: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
     )
+
+
+def _line(command: subprocess.Popen[str]) -> str:
+    assert command.stdout
+    return command.stdout.readline()
+
+
+def _end(command: subprocess.Popen[str]) -> None:
+    assert command.stdin
+    command.stdin.close()
