@@ -1,0 +1,131 @@
+"""Roles, as data."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from boot import roles
+
+TYPED: dict[str, Any] = {
+    "RUN_MIGRATIONS": None,
+    "WEB_BIND": "0.0.0.0",
+    "WEB_PORT": 8000,
+    "STOP_BUDGET_S": 120,
+    "CELERY_QUEUES": ["high", "default"],
+    "DOORITO_EMBEDDED_POSTGRES": True,
+    "PUBLIC_URL": "http://localhost:8000",
+    "DJANGO_SUPERUSER_EMAIL": "admin@example.com",
+    "DJANGO_SUPERUSER_PASSWORD": "made up",
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "embedded", "programs"),
+    [
+        ("all", False, ("web", "celery-worker", "celery-beat")),
+        ("all", True, ("postgres", "web", "celery-worker", "celery-beat")),
+        ("web", False, ("web",)),
+        ("celery-worker", True, ("postgres", "celery-worker")),
+        ("celery-beat", False, ("celery-beat",)),
+    ],
+)
+def test_a_role_has_its_programs(role: str, embedded: bool, programs: tuple[str, ...]) -> None:
+    """The embedded PostgreSQL comes first where it serves."""
+    assert roles.programs(role, embedded) == programs
+
+
+@pytest.mark.parametrize(
+    ("asked", "source", "embedded"),
+    [(True, "default", True), (True, "environment", False), (False, "default", False)],
+)
+def test_the_embedded_server_serves_without_a_database_url(asked: bool, source: str, embedded: bool) -> None:
+    """Somebody's DATABASE_URL wins."""
+    typed = TYPED | {"DOORITO_EMBEDDED_POSTGRES": asked}
+    assert roles.is_embedded(typed, {"DATABASE_URL": source}) is embedded
+
+
+@pytest.mark.parametrize(
+    ("role", "chosen", "expected"),
+    [
+        ("all", None, True),
+        ("all", False, False),
+        ("web", None, False),
+        ("web", True, True),
+        ("dev", None, False),
+        ("dev", True, True),
+    ],
+)
+def test_who_applies_migrations(role: str, chosen: bool | None, expected: bool) -> None:
+    """Unset, only role `all` does, where nobody else could."""
+    assert roles.runs_migrations(role, TYPED | {"RUN_MIGRATIONS": chosen}) is expected
+
+
+def test_program_files() -> None:
+    """Programs come from `programs/`; those that reload from `reload/`, which PostgreSQL does not."""
+    names = ("postgres", "web")
+    assert roles.program_files(names, reload=False) == "programs/postgres.conf programs/web.conf"
+    assert roles.program_files(names, reload=True) == "programs/postgres.conf reload/web.conf"
+
+
+def test_programs_that_report() -> None:
+    """PostgreSQL and runserver do not."""
+    names = ("postgres", "web", "celery-worker", "celery-beat")
+    assert roles.reporting(names, reload=False) == ["web", "celery-worker", "celery-beat"]
+    assert roles.reporting(names, reload=True) == ["celery-worker", "celery-beat"]
+
+
+@pytest.mark.parametrize(("bind", "address"), [("127.0.0.1", "127.0.0.1:8000"), ("::1", "[::1]:8000")])
+def test_the_web_address(bind: str, address: str) -> None:
+    """IPv6 stands in brackets."""
+    assert roles.web_address(TYPED | {"WEB_BIND": bind}) == address
+
+
+def test_what_configuration_files_interpolate_is_set_and_plain() -> None:
+    """Every value is there, none is secret, none holds a `%`."""
+    given = roles.supervisor_environment("all", ("web",), False, TYPED)
+    assert given["DOORITO_CELERY_QUEUES"] == "high,default"
+    assert given["DOORITO_WEB_ADDRESS"] == "0.0.0.0:8000"
+    stops = [given[f"DOORITO_{name}_STOP_S"] for name in ("POSTGRES", "WEB", "WORKER", "BEAT")]
+    assert sum(map(int, stops)) <= 120
+    assert not any("%" in value or value == "made up" for value in given.values())
+
+
+@pytest.mark.parametrize(
+    ("role", "arguments", "command"),
+    [
+        ("dev", ["--noreload"], [sys.executable, "manage.py", "runserver", "0.0.0.0:8000", "--noreload"]),
+        ("manage", ["migrate"], [sys.executable, "manage.py", "migrate"]),
+        ("doorito", ["env", "--json"], [sys.executable, "doorito", "env", "--json"]),
+        ("sh", ["-c", "echo $1", "%"], ["sh", "-c", "echo $1", "%"]),
+    ],
+)
+def test_the_other_roles_are_commands(role: str, arguments: list[str], command: list[str]) -> None:
+    """Arguments are handed on as they are."""
+    assert roles.command(role, arguments, TYPED) == command
+
+
+def test_the_announcement_says_where_how_to_look_and_how_to_stop() -> None:
+    """The first password is said where `make run` made it up, and nowhere else."""
+    made_up = {"DJANGO_SUPERUSER_PASSWORD": "file .env.local", "DATABASE_URL": "default"}
+    said = "\n".join(roles.announcement("all", TYPED, made_up, "bin/supervisorctl status"))
+    for part in (
+        "http://localhost:8000",
+        "admin@example.com",
+        "made up",
+        "bin/supervisorctl status",
+        "Ctrl-C",
+    ):
+        assert part in said
+    for sources in (
+        made_up | {"DJANGO_SUPERUSER_PASSWORD": "environment"},
+        made_up | {"DATABASE_URL": "environment"},
+    ):
+        assert "made up" not in "\n".join(roles.announcement("all", TYPED, sources, "status"))
+
+
+def test_a_role_without_web_server_says_only_that_it_is_ready() -> None:
+    """There is no address."""
+    assert roles.announcement("celery-beat", TYPED, {}, "status")[0] == "ready: role celery-beat"
