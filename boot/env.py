@@ -164,7 +164,7 @@ GROUPS: Final = {
     "Mail and the first account": (
         Variable("EMAIL_URL", values.url("smtp", "submission", "console", "dummy"),
                  (*WEB, *WORKER),
-                 "How mail is sent. submission:// is SMTP with STARTTLS, smtp://...?ssl=true with TLS at once.",
+                 "How mail is sent. submission:// is SMTP with STARTTLS, smtp://...?ssl=true is TLS.",
                  "console://", "smtp://localhost:25", secret=True),
         Variable("DEFAULT_FROM_EMAIL", values.TEXT, (*WEB, *WORKER),
                  "The sender of mail.", "Doorito <noreply@localhost>"),
