@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.copies import copy_tree
-from tests.system.stack import ROOT, Stack, wait_until
+from tests.system.stack import Stack
 
 pytestmark = pytest.mark.system
 
@@ -140,8 +140,3 @@ def test_a_program_that_fails_for_good_ends_everything(database_url: str, tmp_pa
         log = _refused(stack, 70)
         assert re.search(r"^doorito +\| web cannot be kept running", log, re.MULTILINE)
         assert not [path for path in stack.runtime_dir.iterdir() if path.is_socket()]
-
-
-def test_the_checkout_is_as_it_was() -> None:
-    """Nothing that these tests start writes into the checkout."""
-    wait_until("no byproducts", lambda: not (ROOT / "db.sqlite3").exists())
