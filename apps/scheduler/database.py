@@ -22,11 +22,19 @@ class WaitingScheduler(DatabaseScheduler):
     Beat would otherwise die of it, be restarted, and die again until supervisord gives up.
     """
 
+    _is_waiting = False  # of the class: beat's handler of TERM makes a scheduler of its own
+
     def setup_schedule(self) -> None:
         """Install the entries of the settings, once the database answers."""
+        if WaitingScheduler._is_waiting:
+            raise SystemExit  # TERM came while the first one waited: there is no schedule to save
+        WaitingScheduler._is_waiting = True
         # Asked before, not after a failure: the base class half remembers a read that failed.
-        while not _database_answers():
-            time.sleep(RETRY_S)
+        try:
+            while not _database_answers():
+                time.sleep(RETRY_S)
+        finally:
+            WaitingScheduler._is_waiting = False
         ownership.take_back()
         super().setup_schedule()
 
@@ -47,7 +55,8 @@ def _database_answers() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error as error:
-        logger.warning("the database does not answer, trying again in %g s: %s", RETRY_S, error)
+        reason = " ".join(str(error).split())
+        logger.warning("the database does not answer, trying again in %g s: %s", RETRY_S, reason)
         connection.close()  # it may have died; the next try makes a new one
         return False
     return True

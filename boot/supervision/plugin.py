@@ -85,9 +85,9 @@ class Plugin:
 
     def _is_ready(self, process: Any) -> bool:
         name = process.config.name
-        if name in self._reporting:
-            return heartbeat.is_ready(self._runtime_dir, name)
-        return bool(process.get_state() == ProcessStates.RUNNING)
+        reported = name not in self._reporting or heartbeat.is_ready(self._runtime_dir, name)
+        # RUNNING as well, so that whoever is told that all is ready finds it so in the status.
+        return reported and bool(process.get_state() == ProcessStates.RUNNING)
 
 
 def make_rpcinterface(supervisord: Any, **_: str) -> SupervisorNamespaceRPCInterface:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -168,3 +171,20 @@ def test_a_schedule_that_was_never_read_is_not_made_up(
         with pytest.raises(OperationalError):
             scheduler.all_as_schedule()
     connection.close()
+
+
+def test_a_beat_that_waits_for_its_database_stops_when_told_to() -> None:
+    """TERM ends it at once, though beat's own handler would save a schedule that is not there yet."""
+    beat = subprocess.Popen(
+        [sys.executable, "-m", "celery", "--quiet", "-A", "boot", "beat", "--pidfile="],
+        env={**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert beat.stderr
+    for line in beat.stderr:
+        if "the database does not answer" in line:
+            break
+    beat.terminate()
+    beat.communicate(timeout=30)
+    assert beat.returncode == 0
