@@ -188,6 +188,8 @@ AXES_VERBOSE = False
 
 _mail = dj_email_url.parse(env["EMAIL_URL"])
 vars().update(_mail)
+if env["EMAIL_URL"].startswith("console:"):
+    EMAIL_BACKEND = "apps.ops.mail.ConsoleBackend"  # Django's own cuts a link in two
 EMAIL_TIMEOUT = _mail["EMAIL_TIMEOUT"] or 10  # seconds; without one, a mute mail server holds a worker
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env["DEFAULT_FROM_EMAIL"]
 

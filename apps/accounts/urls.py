@@ -14,11 +14,7 @@ urlpatterns = [
         name="password_change_done",
     ),
     path("password/reset/", views.PasswordReset.as_view(), name="password_reset"),
-    path(
-        "password/reset/sent/",
-        auth.PasswordResetDoneView.as_view(template_name="accounts/password_reset_done.html"),
-        name="password_reset_done",
-    ),
+    path("password/reset/sent/", views.PasswordResetDone.as_view(), name="password_reset_done"),
     path(
         "password/reset/<uidb64>/<token>/",
         views.PasswordResetConfirm.as_view(),

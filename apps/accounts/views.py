@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth import views as auth
 from django.contrib.auth.forms import PasswordResetForm
 from django.http import HttpResponse, HttpResponseRedirect
@@ -30,6 +33,16 @@ class PasswordReset(auth.PasswordResetView):
             form.cleaned_data["email"], self.request.get_host(), self.request.is_secure()
         )
         return HttpResponseRedirect(str(self.success_url))
+
+
+class PasswordResetDone(auth.PasswordResetDoneView):
+    template_name = "accounts/password_reset_done.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With `log_of`, the program whose log holds the mail, where no mail leaves the machine."""
+        logged = settings.DEBUG and settings.EMAIL_BACKEND == "apps.ops.mail.ConsoleBackend"
+        program = "web" if settings.CELERY_TASK_ALWAYS_EAGER else "celery-worker"
+        return super().get_context_data(**kwargs) | {"log_of": program if logged else None}
 
 
 class PasswordResetConfirm(auth.PasswordResetConfirmView):

@@ -6,6 +6,7 @@ import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from apps.accounts import tasks
 from apps.accounts.models import User
@@ -110,6 +111,28 @@ def test_a_reset_without_a_broker_says_the_same(
     monkeypatch.setattr(tasks.send_password_reset, "apply_async", refuse)
     response = client.post(reverse("accounts:password_reset"), {"email": ada.email})
     assert response.headers["Location"] == reverse("accounts:password_reset_done")
+
+
+CONSOLE = "apps.ops.mail.ConsoleBackend"
+
+
+@pytest.mark.parametrize(
+    ("debug", "backend", "eager", "program"),
+    [
+        (True, CONSOLE, False, "celery-worker"),
+        (True, CONSOLE, True, "web"),
+        (False, CONSOLE, False, None),
+        (True, "django.core.mail.backends.smtp.EmailBackend", False, None),
+    ],
+)
+def test_in_development_the_page_says_where_the_mail_is(
+    client: Client, settings: Settings, debug: bool, backend: str, eager: bool, program: str | None
+) -> None:
+    """In the log of whoever ran the task; nobody else is told of logs."""
+    settings.DEBUG, settings.EMAIL_BACKEND, settings.CELERY_TASK_ALWAYS_EAGER = debug, backend, eager
+    text = client.get(reverse("accounts:password_reset_done")).text
+    assert ("log of" in text) == bool(program)
+    assert not program or f">{program}<" in text
 
 
 @pytest.mark.parametrize(
