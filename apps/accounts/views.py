@@ -4,12 +4,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import views as auth
-from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse_lazy
 
-from apps.accounts import services
-from apps.accounts.forms import LogInForm
+from apps.accounts import lockout, services
+from apps.accounts.forms import ChangePasswordForm, ForgottenPasswordForm, LogInForm, ResetPasswordForm
+from apps.accounts.models import User
 
 
 class LogIn(auth.LoginView):
@@ -20,11 +21,13 @@ class LogIn(auth.LoginView):
 
 class PasswordChange(auth.PasswordChangeView):
     template_name = "accounts/password_change.html"
+    form_class = ChangePasswordForm
     success_url = reverse_lazy("accounts:password_change_done")
 
 
 class PasswordReset(auth.PasswordResetView):
     template_name = "accounts/password_reset.html"
+    form_class = ForgottenPasswordForm
     success_url = reverse_lazy("accounts:password_reset_done")
 
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
@@ -47,4 +50,11 @@ class PasswordResetDone(auth.PasswordResetDoneView):
 
 class PasswordResetConfirm(auth.PasswordResetConfirmView):
     template_name = "accounts/password_reset_confirm.html"
+    form_class = ResetPasswordForm
     success_url = reverse_lazy("accounts:password_reset_complete")
+
+    def form_valid(self, form: SetPasswordForm[User]) -> HttpResponse:
+        """Whoever reads the account's mail is its owner, and need not wait for somebody's guesses."""
+        response = super().form_valid(form)
+        lockout.lift(form.user)
+        return response

@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.tokens import default_token_generator
 from django.test import Client
 from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
 from apps.accounts.models import User
 
@@ -89,3 +92,25 @@ def test_an_unknown_account_waits_as_well(client: Client) -> None:
     """So that waiting does not tell which accounts exist."""
     statuses = [log_in(client, "nobody@example.org", "a guess").status_code for _ in range(LIMIT)]
     assert statuses == [200, 200, 200, 200, 429]
+
+
+def reset(client: Client, user: User, password: str) -> None:
+    """Set a new password, as the mailed link does."""
+    arguments = [urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)]
+    page = client.get(reverse("accounts:password_reset_confirm", args=arguments), follow=True)
+    form = {"new_password1": password, "new_password2": password}
+    client.post(page.request["PATH_INFO"], form)
+
+
+def test_a_reset_ends_the_wait(locked: Client, ada: User) -> None:
+    """Whoever reads the account's mail has shown who they are, and logs in from there at once."""
+    reset(locked, ada, "another and shorter road")
+    assert log_in(locked, ada.email, "another and shorter road").status_code == 302
+
+
+def test_a_reset_that_fails_ends_no_wait(locked: Client, ada: User) -> None:
+    """Nor does another account's."""
+    reset(locked, ada, "password")
+    bob = User.objects.create_user("bob@example.org", PASSWORD)
+    reset(Client(), bob, "another and shorter road")
+    assert log_in(locked, ada.email, PASSWORD).status_code == 429

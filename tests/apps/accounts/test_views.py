@@ -64,20 +64,51 @@ def test_changing_the_password_ends_other_sessions(client: Client, ada: User) ->
     assert other.get(page).status_code == 302
 
 
+def mailed_link(client: Client, email: str) -> str:
+    """What the mail to somebody who has forgotten a password leads to."""
+    client.post(reverse("accounts:password_reset"), {"email": email})
+    match = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
+    assert match
+    return match[1]
+
+
+def choose(client: Client, link: str, password: str) -> str:
+    """Follow the link and set the password; the page that comes then."""
+    page = client.get(link, follow=True)
+    form = {"new_password1": password, "new_password2": password}
+    return client.post(page.request["PATH_INFO"], form, follow=True).text
+
+
 def test_a_reset_works_once(client: Client, ada: User) -> None:
     """The mailed link sets a password, then no longer works."""
-    client.post(reverse("accounts:password_reset"), {"email": "ADA@example.org"})
-    (letter,) = mail.outbox
-    assert letter.to == [ada.email]
-    match = re.search(r"http://testserver(\S+)", str(letter.body))
-    assert match
-    page = client.get(match[1], follow=True)
-    form = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
-    done = client.post(page.request["PATH_INFO"], form, follow=True)
-    assert "Your new password is set" in done.text
+    link = mailed_link(client, "ADA@example.org")
+    assert mail.outbox[0].to == [ada.email]
+    assert "Your new password is set" in choose(client, link, NEW_PASSWORD)
     ada.refresh_from_db()
     assert ada.check_password(NEW_PASSWORD)
-    assert "This link no longer works" in client.get(match[1], follow=True).text
+    assert "This link no longer works" in client.get(link, follow=True).text
+
+
+def test_a_weak_password_is_refused_by_a_reset_as_well(client: Client, ada: User) -> None:
+    """At the field where it was typed, and the link still works."""
+    link = mailed_link(client, ada.email)
+    assert re.search(r"New password</label>\s*<ul class=\"errorlist\"", choose(client, link, "password"))
+    assert "Your new password is set" in choose(client, link, NEW_PASSWORD)
+
+
+def test_a_weak_password_is_refused_where_it_is_typed(client: Client, ada: User) -> None:
+    """At the new password; at its repetition stands only that it differs."""
+    client.force_login(ada)
+    form = {"old_password": PASSWORD, "new_password1": "password", "new_password2": "passwort"}
+    errors = client.post(reverse("accounts:password_change"), form).context["form"].errors
+    assert errors["new_password1"] == ["This password is too common."]
+    assert errors["new_password2"] == ["The two password fields didn’t match."]
+
+
+def test_an_address_has_one_name(client: Client) -> None:
+    """At the log-in as where it was forgotten."""
+    for name in ("login", "password_reset"):
+        assert ">E-mail address</label>" in client.get(reverse(f"accounts:{name}")).text
 
 
 def test_a_reset_does_not_tell_who_has_an_account(client: Client, ada: User) -> None:
