@@ -1,4 +1,4 @@
-# What a developer types. Needs Python 3.12 with venv, make and a package index; the rest is installed.
+# What a developer types. Needs Python 3.12 or newer with venv, make and a package index; the rest is installed.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 
@@ -18,7 +18,7 @@ run dev migrate superuser shell env: export DOORITO_ENV_FILE ?= .env.local
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | sort | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 .PHONY: setup
 setup: .venv/.run .env.local ## make .venv and .env.local, start nothing

@@ -10,10 +10,14 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init, worker_ready
 from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
 
 from boot import heartbeat, parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
+
+# Before the first connection; `broker_transport` is ignored once the URL has a scheme.
+TRANSPORT_ALIASES["sqla"] = "apps.broker.transport:Transport"
 
 app = Celery("doorito")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     env = commands.add_parser("env", help="the variables, their values, and where each comes from")
     env.set_defaults(action=_env_table)
     env.add_argument("--json", action="store_true", help="for machines")
-    about = env.add_subparsers(title="more", metavar="")
+    about = env.add_subparsers(title="more", metavar="{explain,write,check}", dest="more")
     explain = about.add_parser("explain", help="all about one variable")
     explain.add_argument("name", metavar="NAME")
     explain.set_defaults(action=_env_explain)
@@ -85,25 +85,37 @@ def _run(given: list[str]) -> int:
     reload = given[:1] == ["--reload"]
     role, *rest = given[reload:] or [roles.DEFAULT]
     supervised = role in roles.SUPERVISED
-    if role.startswith("-") or (supervised and rest) or (reload and not supervised):
-        print(RUN_HELP, end="", file=sys.stderr)
-        wrong = role if role.startswith("-") else " ".join(given)
-        print(f"doorito run: {wrong}: not understood", file=sys.stderr)
+    if not role or role.startswith("-") or (supervised and rest) or (reload and not supervised):
+        print(
+            f"doorito run: {' '.join(given)!r} is not understood; see `doorito run --help`", file=sys.stderr
+        )
         return EX_USAGE
     from boot.launch import run  # here: the other commands need none of it
 
+    _mention_unread_file()
     return run(role, rest, reload)
+
+
+def _mention_unread_file() -> None:
+    """Say to whoever types the command beside `make` that it speaks of another database."""
+    from boot import env, local
+
+    if sys.stderr.isatty() and not env.names_file() and (BASE_DIR / local.FILE_NAME).exists():
+        hint = f"DOORITO_ENV_FILE={local.FILE_NAME} reads it, as make does"
+        print(f"doorito: {local.FILE_NAME} is not read; {hint}", file=sys.stderr)
 
 
 def _env_table(options: argparse.Namespace) -> int:
     from boot import reference
 
+    _mention_unread_file()
     return reference.show(as_json=options.json)
 
 
 def _env_explain(options: argparse.Namespace) -> int:
     from boot import reference
 
+    _mention_unread_file()
     try:
         print(reference.explain(options.name))
     except reference.UnknownVariable as error:

@@ -217,3 +217,8 @@ def load_or_exit(environ: Raw | None = None) -> Environment:
 def examine(environ: Raw | None = None) -> Environment:
     """As `load`, but whatever is wrong stands in `problems`; what could not be read is missing."""
     return reading.examine(VARIABLES, os.environ if environ is None else environ)
+
+
+def names_file() -> bool:
+    """Whether the process environment says anything of a file to read, even that there is none."""
+    return "DOORITO_ENV_FILE" in os.environ or "DOORITO_ROLE" in os.environ

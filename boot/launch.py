@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import signal
 import subprocess
@@ -71,10 +72,20 @@ def children_environment(env: Environment) -> dict[str, str]:
 
 def _supervise(role: str, reload: bool) -> NoReturn:
     env = load_or_exit()
+    log = _Log(env["LOG_FORMAT"])
+    try:
+        _start(role, reload, env, log)
+    except Refused as error:
+        if env["LOG_FORMAT"] != "json":
+            raise
+        log.say("doorito", str(error))
+        raise SystemExit(error.status) from error
+
+
+def _start(role: str, reload: bool, env: Environment, log: _Log) -> NoReturn:
     embedded = roles.is_embedded(env.typed, env.sources)
     names = roles.programs(role, embedded)
     environ = children_environment(env) | roles.supervisor_environment(role, names, reload, env.typed)
-    log = _Log(env["LOG_FORMAT"])
     for warning in env.warnings:
         log.say("doorito", warning)
     folder = env["DOORITO_RUNTIME_DIR"]
@@ -85,6 +96,7 @@ def _supervise(role: str, reload: bool) -> NoReturn:
     if "web" in names:
         _refuse_taken_port(env)
     runtime.clean(folder)
+    is_first = embedded and not _cluster(env).data.exists()
     with _database(env, embedded, log):
         _prepare(role, env, environ, log)
     runtime.write_facts(
@@ -99,7 +111,7 @@ def _supervise(role: str, reload: bool) -> NoReturn:
         },
     )
     status_command = runtime.point_supervisorctl(folder)
-    lines = roles.announcement(role, env.typed, env.sources, status_command)
+    lines = roles.announcement(role, env.typed, env.sources, status_command, is_first)
     runtime.keep(lock)
     _become_supervisord(environ, lines)
 
@@ -123,13 +135,17 @@ def _other(port: int) -> int:
     return port + 1 if port < 65535 else port - 1
 
 
+def _cluster(env: Environment) -> postgres.Cluster:
+    return postgres.cluster(env["DOORITO_STATE_DIR"], env["DOORITO_RUNTIME_DIR"])
+
+
 @contextlib.contextmanager
 def _database(env: Environment, embedded: bool, log: _Log) -> Iterator[None]:
     """The embedded server, where there is one, for as long as preparing needs it."""
     if not embedded:
         yield
         return
-    where = postgres.cluster(env["DOORITO_STATE_DIR"], env["DOORITO_RUNTIME_DIR"])
+    where = _cluster(env)
     if not where.data.exists():
         log.say("doorito", f"making a PostgreSQL database in {where.home}")
     try:
@@ -208,8 +224,9 @@ def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
             os.execvp(command[0], list(command))  # noqa: S606 - no shell
         os.execvpe(command[0], list(command), environ)  # noqa: S606 - no shell
     except OSError as error:
-        names = ", ".join([*roles.SUPERVISED, "dev", "manage", "doorito"])
-        message = f"{command[0]}: {error.strerror}; it is no role ({names}) and no program that can be run"
+        close = difflib.get_close_matches(command[0], roles.NAMES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"the roles are {', '.join(roles.NAMES)}"
+        message = f"{command[0]} is no role, and no program that can be run ({error.strerror}); {hint}"
         raise Refused(message, EX_USAGE) from error
 
 

@@ -15,6 +15,7 @@ SUPERVISED: Final[Mapping[str, tuple[str, ...]]] = {
     "celery-beat": ("celery-beat",),
 }
 DEFAULT: Final = "web"
+NAMES: Final = (*SUPERVISED, "dev", "manage", "doorito")
 Typed = Mapping[str, Any]
 
 
@@ -81,16 +82,18 @@ def command(role: str, arguments: Sequence[str], typed: Typed | None) -> list[st
     return [role, *arguments]
 
 
-def announcement(role: str, typed: Typed, sources: Mapping[str, str], status_command: str) -> list[str]:
+def announcement(
+    role: str, typed: Typed, sources: Mapping[str, str], status_command: str, is_first: bool
+) -> list[str]:
     """What is said once all programs are ready: where, who, how to look, how to stop.
 
-    The first password is said where `make run` made it up: in a file, for a database of our own.
+    At the first start the password that `make run` made up is said; later, where it is to be found.
     """
     if "web" not in SUPERVISED[role]:
         return [f"ready: role {role}"]
     lines = [f"ready: {typed['PUBLIC_URL']}"]
     source = sources.get("DJANGO_SUPERUSER_PASSWORD", "")
     if source.startswith("file ") and is_embedded(typed, sources):
-        email, password = typed["DJANGO_SUPERUSER_EMAIL"], typed["DJANGO_SUPERUSER_PASSWORD"]
-        lines.append(f"  log in    {email}, first password {password} ({source})")
+        password = f"first password {typed['DJANGO_SUPERUSER_PASSWORD']}" if is_first else "first password"
+        lines.append(f"  log in    {typed['DJANGO_SUPERUSER_EMAIL']}, {password} in {source}")
     return [*lines, f"  status    {status_command}", "  stop      Ctrl-C"]

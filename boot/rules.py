@@ -15,6 +15,7 @@ INSECURE_DEV_KEY: Final = "django-insecure-for-development-only-0123456789-never
 # The thresholds of Django's check security.W009.
 KEY_CHARACTERS: Final = 50
 KEY_DIFFERENT_CHARACTERS: Final = 5
+YEAR_S: Final = 31_536_000  # seconds
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Typed = Mapping[str, Any]
@@ -41,11 +42,25 @@ def warnings(typed: Typed) -> Iterator[Finding]:
             "PUBLIC_URL",
             f"is {public_url}, not https: cookies are not secure and only loopback hosts are served",
         )
+    if typed["DJANGO_CONFIGURATION"] == "Production":
+        yield from _odd_in_production(typed)
     longest, budget = typed["CELERY_TASK_TIME_LIMIT_S"], typed["STOP_BUDGET_S"]
     share = stop_seconds(budget)["celery-worker"]
     if share < longest:
         enough = f"CELERY_TASK_TIME_LIMIT_S ({longest}); {sufficient_budget(longest)} would do"
         yield "STOP_BUDGET_S", f"of {budget} leaves a task {share} seconds at a stop, less than {enough}"
+
+
+def _odd_in_production(typed: Typed) -> Iterator[Finding]:
+    if "*" in typed["DJANGO_ALLOWED_HOSTS"]:
+        yield "DJANGO_ALLOWED_HOSTS", "holds *: any Host header is believed; name the hosts"
+    if typed["PUBLIC_URL"].startswith("https://") and not typed["PROXY_COUNT"]:
+        # gunicorn speaks plain HTTP, so no request looks secure: each is redirected, for ever
+        yield "PROXY_COUNT", "is 0, but https needs a proxy in front; set how many there are"
+    if typed["CELERY_TASK_ALWAYS_EAGER"]:
+        yield "CELERY_TASK_ALWAYS_EAGER", "is on: tasks run inside requests, and the worker gets none"
+    if typed["EMAIL_URL"].startswith(("console:", "dummy:")):
+        yield "EMAIL_URL", "sends no mail to anybody: password resets will not arrive"
 
 
 def stop_seconds(budget: int) -> dict[str, int]:
@@ -78,7 +93,19 @@ def _production(typed: Typed) -> Iterator[Finding]:
         yield "DJANGO_DEBUG", "is on in Production; unset it or set false"
     if (typed.get("DATABASE_URL") or "").startswith("sqlite"):
         yield "DATABASE_URL", "is SQLite in Production; set postgresql://USER:PASSWORD@HOST:5432/NAME"
+    if typed.get("DOORITO_EMBEDDED_POSTGRES"):
+        yield "DOORITO_EMBEDDED_POSTGRES", "is for development; set DATABASE_URL instead"
     yield from _hosts(typed.get("DJANGO_ALLOWED_HOSTS"), typed.get("PUBLIC_URL"))
+    yield from _preload(typed)
+
+
+def _preload(typed: Typed) -> Iterator[Finding]:
+    """What https://hstspreload.org asks of a site that asks to be preloaded."""
+    if typed.get("HSTS_PRELOAD"):
+        if typed.get("HSTS_INCLUDE_SUBDOMAINS") is False:
+            yield "HSTS_PRELOAD", "needs HSTS_INCLUDE_SUBDOMAINS=true as well"
+        if typed.get("HSTS_SECONDS", YEAR_S) < YEAR_S:
+            yield "HSTS_PRELOAD", f"needs HSTS_SECONDS={YEAR_S} or more"
 
 
 def _hosts(allowed: list[str] | None, public_url: str | None) -> Iterator[Finding]:
@@ -87,6 +114,7 @@ def _hosts(allowed: list[str] | None, public_url: str | None) -> Iterator[Findin
     others = [host for host in allowed if host not in LOOPBACK]
     if others and not public_url.startswith("https://"):
         yield "PUBLIC_URL", f"must be an https:// URL to serve {others[0]} in Production"
+        return  # which host it will name is not known yet
     name = urlsplit(public_url).hostname or ""
     host = f"[{name}]" if ":" in name else name
     if not any(_matches(pattern, host) for pattern in allowed):

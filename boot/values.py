@@ -7,6 +7,7 @@ puts the name before it, and the text where it is no secret.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import zoneinfo
 from collections.abc import Callable
@@ -132,6 +133,12 @@ def _email(value: str) -> str:
 def _dotted_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", value, re.ASCII):
         raise ValidationError("is not the dotted name of a module")
+    try:
+        found = importlib.util.find_spec(value)
+    except ImportError:  # of one of the packages before the last dot
+        found = None
+    if not found:
+        raise ValidationError("names no module that can be found")
     return value
 
 

@@ -38,6 +38,10 @@ class WaitingScheduler(DatabaseScheduler):
         ownership.take_back()
         super().setup_schedule()
 
+    def schedule_changed(self) -> bool:
+        """Whether rows have changed; while the database is away none has, in one line of the log."""
+        return _database_answers() and bool(super().schedule_changed())
+
     def all_as_schedule(self) -> dict[str, Any]:
         """The enabled rows; while the database is away, those that were read last."""
         try:
@@ -56,7 +60,7 @@ def _database_answers() -> bool:
             cursor.execute("SELECT 1")
     except Error as error:
         reason = " ".join(str(error).split())
-        logger.warning("the database does not answer, trying again in %g s: %s", RETRY_S, reason)
+        logger.warning("the database does not answer, trying again soon: %s", reason)
         connection.close()  # it may have died; the next try makes a new one
         return False
     return True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections import defaultdict
+from datetime import UTC, datetime
 from typing import Any
 
 from supervisor import events
@@ -13,6 +15,8 @@ from supervisor.loggers import LevelsByName
 from boot.supervision.lines import LineBuffer, render
 
 STDOUT = 1
+# supervisord's names of levels, and those that everybody else uses.
+LEVELS = {"CRIT": "CRITICAL", "ERRO": "ERROR", "WARN": "WARNING", "INFO": "INFO"}
 # Said by supervisord of a socket without a password. The socket's folder is ours alone (0700).
 NO_PASSWORD = "running without any HTTP authentication checking"  # noqa: S105
 
@@ -44,7 +48,13 @@ class Output:
         """A record of supervisord's logger."""
         fields = record.asdict()
         message = fields["message"].strip()
-        if NO_PASSWORD not in message:
+        if NO_PASSWORD in message:
+            return
+        if self._log_format == "json":  # as programs write it, so that a level is a level everywhere
+            level = LEVELS[fields["levelname"]]
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self.say("supervisord", json.dumps({"time": now, "level": level, "message": message}))
+        else:
             self.say("supervisord", f"{fields['asctime']} {fields['levelname']} {message}")
 
     def flush(self) -> None:

@@ -23,6 +23,7 @@ Captured = pytest.CaptureFixture[str]
         ["env", "nonsense"],
         ["run", "all", "extra"],
         ["run", "-x"],
+        ["run", ""],
         ["run", "--reload", "dev"],
     ],
 )
@@ -34,7 +35,7 @@ def test_wrong_use_ends_with_64_and_says_how(arguments: list[str], capsys: Captu
         status = int(end.code or 0)
     assert status == 64
     said = capsys.readouterr()
-    assert "usage: doorito" in said.out + said.err
+    assert "usage: doorito" in said.out + said.err or "`doorito run --help`" in said.err
 
 
 def test_run_help_names_roles_and_statuses(capsys: Captured) -> None:

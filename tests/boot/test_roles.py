@@ -110,7 +110,7 @@ def test_the_other_roles_are_commands(role: str, arguments: list[str], command: 
 def test_the_announcement_says_where_how_to_look_and_how_to_stop() -> None:
     """The first password is said where `make run` made it up, and nowhere else."""
     made_up = {"DJANGO_SUPERUSER_PASSWORD": "file .env.local", "DATABASE_URL": "default"}
-    said = "\n".join(roles.announcement("all", TYPED, made_up, "bin/supervisorctl status"))
+    said = "\n".join(roles.announcement("all", TYPED, made_up, "bin/supervisorctl status", True))
     for part in (
         "http://localhost:8000",
         "admin@example.com",
@@ -123,9 +123,17 @@ def test_the_announcement_says_where_how_to_look_and_how_to_stop() -> None:
         made_up | {"DJANGO_SUPERUSER_PASSWORD": "environment"},
         made_up | {"DATABASE_URL": "environment"},
     ):
-        assert "made up" not in "\n".join(roles.announcement("all", TYPED, sources, "status"))
+        assert "made up" not in "\n".join(roles.announcement("all", TYPED, sources, "status", True))
+
+
+def test_a_later_announcement_says_where_the_first_password_is_and_not_what_it_is() -> None:
+    """Somebody may look over a shoulder, and it may have been changed."""
+    made_up = {"DJANGO_SUPERUSER_PASSWORD": "file .env.local", "DATABASE_URL": "default"}
+    said = "\n".join(roles.announcement("all", TYPED, made_up, "status", False))
+    assert "first password in file .env.local" in said
+    assert "made up" not in said
 
 
 def test_a_role_without_web_server_says_only_that_it_is_ready() -> None:
     """There is no address."""
-    assert roles.announcement("celery-beat", TYPED, {}, "status")[0] == "ready: role celery-beat"
+    assert roles.announcement("celery-beat", TYPED, {}, "status", True)[0] == "ready: role celery-beat"

@@ -22,6 +22,14 @@ GOOD: dict[str, Any] = {
     "DJANGO_SUPERUSER_EMAIL": None,
     "DJANGO_SUPERUSER_PASSWORD": None,
     "DOORITO_RUNTIME_DIR": "/run/doorito",
+    "DOORITO_EMBEDDED_POSTGRES": False,
+    "CELERY_TASK_ALWAYS_EAGER": False,
+    "CELERY_BROKER_URL": "sqla+postgresql://doorito:pw@db/doorito",
+    "EMAIL_URL": "smtp://mail:25",
+    "HSTS_PRELOAD": False,
+    "HSTS_INCLUDE_SUBDOMAINS": False,
+    "HSTS_SECONDS": 3600,
+    "PROXY_COUNT": 1,
 }
 LOOPBACK = ["localhost", "127.0.0.1", "[::1]"]
 
@@ -165,3 +173,32 @@ def test_the_programs_times_together_stay_within_the_budget() -> None:
         assert sum(times.values()) <= budget
         assert min(times.values()) >= 2
         assert max(times, key=lambda name: times[name]) == "celery-worker"
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"HSTS_PRELOAD": True}, ["HSTS_PRELOAD", "HSTS_PRELOAD"]),
+        ({"HSTS_PRELOAD": True, "HSTS_INCLUDE_SUBDOMAINS": True}, ["HSTS_PRELOAD"]),
+        ({"HSTS_PRELOAD": True, "HSTS_INCLUDE_SUBDOMAINS": True, "HSTS_SECONDS": 31_536_000}, []),
+        ({"DOORITO_EMBEDDED_POSTGRES": True}, ["DOORITO_EMBEDDED_POSTGRES"]),
+    ],
+)
+def test_what_is_unsafe_in_production_is_a_problem(changed: dict[str, Any], expected: list[str]) -> None:
+    """Preloading needs what browsers ask of it; the embedded server is for development"""
+    assert problems(**changed) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"CELERY_TASK_ALWAYS_EAGER": True}, "CELERY_TASK_ALWAYS_EAGER"),
+        ({"EMAIL_URL": "console://"}, "EMAIL_URL"),
+        ({"EMAIL_URL": "dummy://"}, "EMAIL_URL"),
+        ({"PROXY_COUNT": 0}, "PROXY_COUNT"),
+        ({"DJANGO_ALLOWED_HOSTS": ["*"]}, "DJANGO_ALLOWED_HOSTS"),
+    ],
+)
+def test_what_works_but_not_as_expected_is_a_warning(changed: dict[str, Any], expected: str) -> None:
+    """Eager tasks, mail that nobody gets, https without a proxy that speaks it."""
+    assert [name for name, _ in rules.warnings(GOOD | changed)] == [expected]

@@ -141,7 +141,7 @@ def test_a_start_waits_for_a_database_that_is_away(
     finally:
         away.undo()
     assert naps == [1.0, 1.0, 1.0]
-    assert caplog.text.count("the database does not answer, trying again in 1 s") == 3
+    assert caplog.text.count("the database does not answer, trying again soon") == 3
     assert NAME in scheduler.schedule
     assert row().enabled
 
@@ -158,6 +158,19 @@ def test_a_database_that_goes_away_later_leaves_the_schedule_as_it_was(
     connection.close()
     IntervalSchedule.objects.all().delete()
     assert NAME not in scheduler.all_as_schedule()
+
+
+def test_a_database_that_is_away_is_one_line_of_the_log_at_each_look(
+    beat: Beat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beat looks for changes every few seconds: no traceback each time."""
+    scheduler = beat.start()
+    with monkeypatch.context() as away:
+        move_away(away, tmp_path)
+        assert not scheduler.schedule_changed()
+    connection.close()
+    assert caplog.text.count("the database does not answer") == 1
+    assert "Traceback" not in caplog.text
 
 
 def test_a_schedule_that_was_never_read_is_not_made_up(

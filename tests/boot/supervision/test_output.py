@@ -38,7 +38,8 @@ def test_supervisords_own_records_are_lines_as_well(capfd: Captured) -> None:
     (line,) = capfd.readouterr().out.splitlines()
     record = json.loads(line)
     assert record["program"] == "supervisord"
-    assert "INFO spawned: 'web' with pid 1" in record["message"]
+    assert record["message"] == "spawned: 'web' with pid 1"
+    assert record["level"] == "INFO"
 
 
 def test_lines_of_two_programs_do_not_mix(capfd: Captured) -> None:
