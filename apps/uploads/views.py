@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -38,6 +39,9 @@ logger = logging.getLogger(__name__)
 PER_PAGE = 50
 MOST_SEEN = 100  # uploads that a page may ask about at once
 
+# The same of what was deleted, is somebody else's or never was.
+_GONE = "That file is no longer here."
+
 # Of what comes from a stranger's file nothing may run, even opened straight from its address.
 _HARMLESS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -61,9 +65,9 @@ def _signed_in[**P](
     return guarded
 
 
-def _own(request: Request, upload_id: uuid.UUID) -> Upload:
-    """Somebody else's upload is not there, not even for staff."""
-    return get_object_or_404(Upload, pk=upload_id, owner_id=request.user.pk)
+def _own(request: Request, upload_id: uuid.UUID) -> QuerySet[Upload]:
+    """That upload or nothing: somebody else's is not there, not even for staff."""
+    return Upload.objects.filter(pk=upload_id, owner_id=request.user.pk)
 
 
 @require_safe
@@ -149,14 +153,14 @@ def _seen(request: HttpRequest) -> dict[uuid.UUID, str]:
 @require_safe
 @_signed_in
 def download(request: Request, upload_id: uuid.UUID) -> FileResponse:
-    upload = _own(request, upload_id)
+    upload = get_object_or_404(_own(request, upload_id))
     return _file(upload.file, "application/octet-stream", upload.name, as_attachment=True)
 
 
 @require_safe
 @_signed_in
 def thumbnail(request: Request, upload_id: uuid.UUID) -> FileResponse:
-    upload = _own(request, upload_id)
+    upload = get_object_or_404(_own(request, upload_id))
     if not upload.thumbnail:
         raise Http404
     response = _file(upload.thumbnail, pictures.THUMBNAIL_TYPE, "thumbnail.webp")
@@ -178,32 +182,38 @@ def _file(stored: FieldFile, content_type: str, filename: str, as_attachment: bo
     )
 
 
+# The buttons of a row may be pressed in a tab that still shows it after another has deleted it.
+
+
 @require_POST
 @_signed_in
 def retry(request: Request, upload_id: uuid.UUID) -> HttpResponse:
-    upload = _own(request, upload_id)
+    own = _own(request, upload_id)
+    upload = own.first()
+    if upload is None:
+        return _removed(request, _GONE)
     services.retry(upload)
-    if not request.htmx:
-        return redirect("uploads:list")
-    upload.refresh_from_db()
-    return HttpResponse(_rows(request, [upload]))
+    return HttpResponse(_rows(request, own.all())) if request.htmx else redirect("uploads:list")
 
 
 @require_POST
 @_signed_in
 def delete(request: Request, upload_id: uuid.UUID) -> HttpResponse:
-    upload = _own(request, upload_id)
+    upload = _own(request, upload_id).first()
+    if upload is None:
+        return _removed(request, _GONE)
     try:
         services.remove(upload)
     except OSError:
         logger.exception("Upload %s could not be deleted", upload_id)
         messages.error(request, f"“{upload.name}” could not be deleted. Try again later.")
-        return _back(request)
+        return HttpResponseClientRefresh() if request.htmx else redirect("uploads:list")
+    return _removed(request, f"“{upload.name}” was deleted.")
+
+
+def _removed(request: Request, news: str) -> HttpResponse:
+    """No row any more: to the script as an answer without one, else as the list."""
     if request.htmx:
-        return render(request, "uploads/_news.html", {"news": f"{upload.name}: deleted"})
-    messages.success(request, f"“{upload.name}” was deleted.")
+        return render(request, "uploads/_news.html", {"news": news})
+    messages.success(request, news)
     return redirect("uploads:list")
-
-
-def _back(request: Request) -> HttpResponse:
-    return HttpResponseClientRefresh() if request.htmx else redirect("uploads:list")

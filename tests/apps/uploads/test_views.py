@@ -50,13 +50,16 @@ def test_others_find_nothing(
     name: str,
     method: str,
 ) -> None:
-    """Not even staff: neither files nor thumbnails, and no button works."""
+    """Not even staff: neither files nor thumbnails, and a button does what it does with no upload."""
     upload = make_upload(encode("PNG"))
     services.process(upload.pk)
     client = Client()
     client.force_login(stranger)
-    response = getattr(client, method)(reverse(f"uploads:{name}", args=[upload.pk]))
-    assert response.status_code in {404, 405}
+    answers = [
+        getattr(client, method)(reverse(f"uploads:{name}", args=[pk])) for pk in (upload.pk, uuid.uuid4())
+    ]
+    assert answers[0].status_code in {302, 404, 405}
+    assert len({(answer.status_code, frozenset(said(answer))) for answer in answers}) == 1
     assert Upload.objects.filter(pk=upload.pk).exists()
 
 
@@ -287,8 +290,25 @@ def test_delete_removes_it(make_upload: Callable[..., Upload], page: Client) -> 
     assert said(response) == ["“a.txt” was deleted."]
     upload = make_upload(name="<b>.txt")
     response = page.post(reverse("uploads:delete", args=[upload.pk]), headers=HTMX)
-    assert "&lt;b&gt;.txt: deleted" in response.text
+    assert "“&lt;b&gt;.txt” was deleted." in response.text
     assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["delete", "retry"])
+def test_what_is_gone_leaves_the_list(make_upload: Callable[..., Upload], page: Client, name: str) -> None:
+    """Pressed in a tab that still shows it; somebody else's and none that ever was are answered alike."""
+    deleted = make_upload().pk
+    Upload.objects.all().delete()
+    others = make_upload(owner=User.objects.create_user("bob@example.org"))
+    for pk in (deleted, others.pk, uuid.uuid4()):
+        url = reverse(f"uploads:{name}", args=[pk])
+        response = page.post(url)
+        assert response.headers["Location"] == reverse("uploads:list")
+        assert set(said(response)) == {"That file is no longer here."}
+        response = page.post(url, headers=HTMX)
+        assert response.status_code == 200
+        assert response.text == '<p id="news" hx-swap-oob="innerHTML">That file is no longer here.</p>\n'
+    assert Upload.objects.get() == others
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
