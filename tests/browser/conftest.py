@@ -42,13 +42,18 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser, stack: Stack) -> Iterator[Page]:
-    """A page of a fresh browser, logged in. It fails the test if anything gets onto the console."""
-    complaints: list[str] = []
+def complaints() -> list[str]:
+    """What got onto the console of any tab."""
+    return []
+
+
+@pytest.fixture
+def page(chromium: Browser, stack: Stack, complaints: list[str]) -> Iterator[Page]:
+    """A page of a fresh browser, logged in. It fails the test if `complaints` are left."""
     context = chromium.new_context(base_url=stack.url)
+    context.on("console", lambda message: complaints.append(_told(message)))
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
     page = context.new_page()
-    page.on("console", lambda message: complaints.append(_told(message)))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto("/accounts/log-in/?next=/accounts/password/")
     page.get_by_label("E-mail address").fill(stack.email)
     page.get_by_label("Password").fill(stack.password)

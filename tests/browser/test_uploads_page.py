@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import time
+from itertools import pairwise
 
 import pytest
 from PIL import Image
@@ -96,6 +98,46 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(row(page, "keys.txt")).to_have_count(0)
     expect(page.get_by_role("heading", name="Your files")).to_be_focused()
+
+
+def test_what_another_tab_has_deleted_leaves_the_list(page: Page) -> None:
+    """By the same button, without any complaint."""
+    drop(page, {"twice.txt": b"2"})
+    expect(row(page, "twice.txt").get_by_text("done", exact=True)).to_be_visible(timeout=SOON_MS)
+    other = page.context.new_page()
+    other.goto(page.url)
+    for tab in (page, other):
+        tab.once("dialog", lambda dialog: dialog.accept())
+        row(tab, "twice.txt").get_by_role("button", name="Delete").click()
+        expect(row(tab, "twice.txt")).to_have_count(0)
+        expect(tab.get_by_role("alert")).to_be_hidden()
+
+
+def test_the_page_goes_on_by_itself_when_the_server_comes_back(page: Page, complaints: list[str]) -> None:
+    """It asks less and less often, and says so in one line until it is answered."""
+    asked_at: list[float] = []
+
+    def fail(route: Route) -> None:
+        asked_at.append(time.monotonic())
+        if len(asked_at) % 2:
+            route.fulfill(status=500, body="<h1>Server Error</h1>")
+        else:
+            route.abort("connectionrefused")
+
+    page.route(re.compile("/changes/"), fail)
+    drop(page, {"patient.txt": b"p"})
+    away = page.get_by_text("The server does not answer.")
+    expect(away).to_be_visible(timeout=SOON_MS)
+    while len(asked_at) < 4:
+        page.wait_for_timeout(100)  # milliseconds
+    pauses = [after - before for before, after in pairwise(asked_at)]
+    assert pauses[0] < pauses[1] < pauses[2]
+    expect(row(page, "patient.txt")).to_be_visible()
+    page.unroute(re.compile("/changes/"))
+    expect(row(page, "patient.txt").get_by_text("done", exact=True)).to_be_visible(timeout=SOON_MS)
+    expect(away).to_be_hidden()
+    assert all("/changes/" in complaint for complaint in complaints)  # the browser's own
+    complaints.clear()
 
 
 def test_an_update_does_not_take_the_focus(page: Page) -> None:

@@ -2,12 +2,15 @@
 
 const AT_ONCE = 3; // requests; more only share the same line
 const POLL_MS = 1000;
+const SLOWEST_POLL_MS = 30_000;
+const PATIENCE_MS = 20_000; // with one poll
 const MOST_ASKED = 50; // uploads in one poll: keeps its address below gunicorn's 4094 bytes
 
 const form = document.querySelector("#upload-form");
 const transfers = document.querySelector("#transfers");
 const list = document.querySelector("#uploads");
 const news = document.querySelector("#news");
+const away = document.querySelector("#away");
 const waiting = [];
 let running = 0;
 
@@ -126,24 +129,32 @@ if (form) {
   addEventListener("beforeunload", (event) => running && event.preventDefault());
 }
 
-// Polling, only while something is unfinished. An event of htmx with a filter would need eval.
+// Polling, only while something is unfinished; ever more slowly while the server does not answer.
 
-let polling = false;
-
-async function poll() {
+async function ask() {
   const unfinished = [...list.querySelectorAll("[data-seen]")].slice(-MOST_ASKED); // oldest first
-  if (polling || !unfinished.length) return;
-  polling = true;
-  const seen = unfinished.map((row) => row.dataset.seen);
-  try {
-    await htmx.ajax("GET", list.dataset.changesUrl, { source: list, swap: "none", values: { seen } });
-  } catch {
-    // The server is away, and htmx has logged it. The next poll tries again.
-  }
-  polling = false;
+  if (!unfinished.length) return;
+  const seen = new URLSearchParams(unfinished.map((row) => ["seen", row.dataset.seen]));
+  const headers = { "HX-Request": "true" };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const response = await fetch(`${list.dataset.changesUrl}?${seen}`, { headers, signal });
+  if (response.headers.has("HX-Refresh")) return location.reload(); // the log-in has expired
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  htmx.swap(list, await response.text(), { swapStyle: "none" });
 }
 
-setInterval(poll, POLL_MS);
+async function poll(failures) {
+  try {
+    await ask();
+    failures = 0;
+  } catch {
+    failures += 1; // the server is away, being restarted perhaps
+  }
+  away.hidden = failures < 2;
+  setTimeout(poll, Math.min(POLL_MS * 2 ** failures, SLOWEST_POLL_MS), failures);
+}
+
+setTimeout(poll, POLL_MS, 0);
 
 // The rows' buttons
 
@@ -164,8 +175,7 @@ list.addEventListener("click", ({ target }) => {
 });
 
 for (const failure of ["htmx:responseError", "htmx:sendError"]) {
-  list.addEventListener(failure, ({ target }) => {
-    if (target === list) return; // a poll
+  list.addEventListener(failure, () => {
     const problem = document.querySelector("#problem");
     problem.textContent = "That did not work. Reload the page and try again.";
     problem.hidden = false;
