@@ -228,5 +228,10 @@ CELERY_BEAT_SCHEDULE["clean-up-uploads"] = {
     "schedule": timedelta(seconds=max(1, round(env["CLEANUP_UPLOADS_INTERVAL_HOURS"] * 3600))),
     "options": {"queue": "default"},
 }
+CELERY_BEAT_SCHEDULE["rescue-uploads"] = {
+    "task": "uploads.rescue",
+    "schedule": timedelta(minutes=5),
+    "options": {"queue": "default"},
+}
 SCHEDULE_VARIABLES["clean-up-uploads"] = "CLEANUP_UPLOADS_INTERVAL_HOURS"
 # sample: end

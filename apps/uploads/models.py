@@ -20,6 +20,7 @@ class Upload(models.Model):
         FAILED = "failed"
 
     UNFINISHED = (State.WAITING, State.WORKING)
+    MOST_ATTEMPTS = 3
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -37,6 +38,9 @@ class Upload(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     state_since = models.DateTimeField(default=timezone.now)
     reason = models.CharField(max_length=255, blank=True, help_text="Why it failed.")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Times that a worker began to examine it and was never heard of again."
+    )
 
     detected_type = models.CharField(max_length=255, blank=True, help_text="By its content.")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True, help_text="Hexadecimal.")
@@ -65,8 +69,11 @@ class Upload(models.Model):
 
     @property
     def can_be_retried(self) -> bool:
-        """Whether it failed for want of something of ours: the file itself was never judged."""
-        return self.state == self.State.FAILED and not self.sha256
+        """Whether it failed for want of something of ours: the file itself was never judged.
+
+        One that ended its worker again and again is judged by that: each try disturbs everybody.
+        """
+        return self.state == self.State.FAILED and not self.sha256 and self.attempts < self.MOST_ATTEMPTS
 
     @property
     def expires_at(self) -> datetime.datetime:

@@ -16,6 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from apps.uploads import examination, names, sizes
@@ -26,13 +27,13 @@ logger = logging.getLogger(__name__)
 State = Upload.State
 BATCH: Final = 100  # rows; locked, and their files deleted, in one transaction
 MOST_BATCHES: Final = 100  # in one run; the next run goes on
-LEAST_STALL: Final = timedelta(hours=1)  # without news of an upload before it is looked after
+LEAST_WAIT: Final = timedelta(hours=1)  # before the message of an upload that waits counts as lost
 
 _NO_QUEUE = "The file is stored, but the queue could not be reached. Try again in a minute."
 _TOO_SLOW = "It took too long to examine. Try again; a smaller file may do."
 _NO_FILE = "The stored file is missing. Delete this entry and upload the file again."
 _UNEXPECTED = "Something went wrong while it was examined. Try again, or tell us if it stays so."
-_STALLED = "The worker stopped before it was finished. Try again."
+_DEADLY = "Examining it stopped the worker three times, so it is not tried again. Another file may do."
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def _enqueue(upload_id: uuid.UUID) -> None:
 def retry(upload: Upload) -> None:
     """Examine it again if it `can_be_retried`; any other is left alone."""
     again = {"state": State.WAITING, "reason": "", "state_since": timezone.now()}
-    if Upload.objects.filter(pk=upload.pk, state=State.FAILED, sha256="").update(**again):
+    failed = Upload.objects.filter(pk=upload.pk, state=State.FAILED, sha256="")
+    if failed.filter(attempts__lt=Upload.MOST_ATTEMPTS).update(**again):
         enqueue(upload)
 
 
@@ -130,7 +132,7 @@ def process(upload_id: uuid.UUID) -> None:
     """Examine an upload's file and record the outcome.
 
     Safe to run twice, also at once: whoever finishes first is heard. One that was deleted, before or
-    meanwhile, is none of our business; one that is `working` was left by a worker that died.
+    meanwhile, is none of our business. One that is `working` is taken on: most likely its worker died.
     """
     upload = _claim(upload_id)
     if upload is None:
@@ -150,9 +152,16 @@ def process(upload_id: uuid.UUID) -> None:
 
 
 def _claim(upload_id: uuid.UUID) -> Upload | None:
+    """Take it on, unless it has ended its worker too often: then it fails."""
     unfinished = Upload.objects.filter(pk=upload_id, state__in=Upload.UNFINISHED)
-    unfinished.update(state=State.WORKING, state_since=timezone.now())
-    return unfinished.first()
+    now = timezone.now()
+    taken = unfinished.filter(attempts__lt=Upload.MOST_ATTEMPTS).update(
+        state=State.WORKING, state_since=now, attempts=F("attempts") + 1
+    )
+    if taken:
+        return unfinished.first()
+    unfinished.update(state=State.FAILED, state_since=now, reason=_DEADLY)
+    return None
 
 
 def _record(upload: Upload, facts: examination.Facts) -> None:
@@ -188,7 +197,7 @@ def _fail(upload: Upload, reason: str, **found: Any) -> None:
 def _finish(upload_id: uuid.UUID, before: Sequence[State], **outcome: Any) -> bool:
     """Record an outcome, unless the row has gone or has one already."""
     rows = Upload.objects.filter(pk=upload_id, state__in=before)
-    return bool(rows.update(state_since=timezone.now(), **outcome))
+    return bool(rows.update(state_since=timezone.now(), attempts=0, **outcome))
 
 
 def remove(upload: Upload) -> None:
@@ -254,16 +263,25 @@ def _files_are_gone(upload: Upload) -> bool:
 
 
 def rescue(now: datetime) -> int:
-    """Look after uploads without news for long, whose task was lost; returns how many.
+    """Queue again the uploads whose task was lost; returns how many.
 
-    One that waits is queued again: a second task finds nothing to do. One that was being worked on
-    fails, for it may be what ended its worker; its owner can try again.
+    Not every broker gives a task back when its worker is killed. A second task for one that only
+    waits behind others does no harm: it finds nothing left to do.
     """
-    time_limit = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
-    silent = Upload.objects.filter(state_since__lt=now - max(LEAST_STALL, 2 * time_limit))
-    failed = silent.filter(state=State.WORKING).update(state=State.FAILED, reason=_STALLED, state_since=now)
-    waiting = list(silent.filter(state=State.WAITING).order_by("state_since")[:BATCH])
-    Upload.objects.filter(pk__in=[upload.pk for upload in waiting]).update(state_since=now)
-    for upload in waiting:
-        enqueue(upload)
-    return failed + len(waiting)
+    lost = _lost(now)
+    rescued = 0
+    for upload in lost.order_by("state_since")[:BATCH]:
+        # As it is now: it may have been finished since it was read.
+        if lost.filter(pk=upload.pk).update(state=State.WAITING, state_since=now):
+            enqueue(upload)
+            rescued += 1
+    return rescued
+
+
+def _lost(now: datetime) -> QuerySet[Upload]:
+    """Whoever works on one is killed at the time limit; whatever waits may be far back in the queue."""
+    working = 2 * timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT)
+    return Upload.objects.filter(
+        Q(state=State.WORKING, state_since__lt=now - working)
+        | Q(state=State.WAITING, state_since__lt=now - max(LEAST_WAIT, working))
+    )

@@ -15,13 +15,17 @@ from apps.uploads import services
     ignore_result=True,  # the outcome is in the upload's row
     autoretry_for=(InterfaceError, OperationalError),  # the database was away
     retry_backoff=1,  # seconds, doubled each time
-    max_retries=6,  # about a minute in all; `services.rescue` finds what is left
+    max_retries=6,  # about a minute in all; `rescue` finds what is left
 )
 def process(upload_id: str) -> None:
     services.process(uuid.UUID(upload_id))
 
 
+@shared_task(name="uploads.rescue")
+def rescue() -> dict[str, int]:
+    return {"rescued": services.rescue(timezone.now())}
+
+
 @shared_task(name="uploads.clean_up")
 def clean_up() -> dict[str, int]:
-    now = timezone.now()
-    return {"rescued": services.rescue(now), **asdict(services.clean_up(now))}
+    return asdict(services.clean_up(timezone.now()))

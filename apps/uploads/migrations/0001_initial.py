@@ -46,6 +46,13 @@ class Migration(migrations.Migration):
                 ),
                 ("state_since", models.DateTimeField(default=django.utils.timezone.now)),
                 ("reason", models.CharField(blank=True, help_text="Why it failed.", max_length=255)),
+                (
+                    "attempts",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="Times that a worker began to examine it and was never heard of again.",
+                    ),
+                ),
                 ("detected_type", models.CharField(blank=True, help_text="By its content.", max_length=255)),
                 (
                     "sha256",

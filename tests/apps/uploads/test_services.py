@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 from django.db import DatabaseError, OperationalError
 from django.utils import timezone
@@ -191,6 +192,48 @@ def test_what_a_dead_worker_left_is_done_again(make_upload: Callable[..., Upload
     assert upload.state == State.DONE
 
 
+def crash(_: object) -> None:
+    """Ends the process that examines, as running out of memory does: nothing gets to be written down."""
+    raise SystemExit
+
+
+def test_a_file_that_ends_its_worker_is_given_up(
+    make_upload: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After three times, however often the message comes back, and no button starts it again."""
+    upload = make_upload()
+    monkeypatch.setattr(examination, "examine", crash)
+    for attempt in (1, 2, 3):
+        with pytest.raises(SystemExit):
+            services.process(upload.pk)
+        upload.refresh_from_db()
+        assert (upload.state, upload.attempts) == (State.WORKING, attempt)
+    services.process(upload.pk)
+    services.retry(upload)
+    upload.refresh_from_db()
+    assert upload.state == State.FAILED
+    assert "three times" in upload.reason
+    assert not upload.can_be_retried
+
+
+def test_attempts_that_come_to_an_end_are_not_held_against_a_file(
+    make_upload: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who tries again after each plain failure may do so for ever."""
+
+    def fail(_: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(examination, "examine", fail)
+    upload = make_upload()
+    for _ in range(5):
+        services.process(upload.pk)
+        upload.refresh_from_db()
+        assert "took too long" in upload.reason
+        assert upload.can_be_retried
+        services.retry(upload)
+
+
 def test_a_failure_stays_when_the_message_comes_again(make_upload: Callable[..., Upload]) -> None:
     """The worker may have died after it had written the reason."""
     upload = make_upload(state=State.FAILED, reason="It was so.")
@@ -337,25 +380,38 @@ def test_changes_are_those_of_the_owner(make_upload: Callable[..., Upload], stra
 # Lost tasks
 
 
-def test_rescue_fails_what_has_been_worked_on_for_too_long(make_upload: Callable[..., Upload]) -> None:
-    """Its worker was killed; its owner can try again."""
-    upload = make_upload(state=State.WORKING, state_since=timezone.now() - timedelta(hours=2))
-    assert services.rescue(timezone.now()) == 1
-    upload.refresh_from_db()
-    assert upload.state == State.FAILED
-    assert upload.can_be_retried
+def rescue(capture: DjangoCaptureOnCommitCallbacks) -> int:
+    with capture(execute=True):
+        return services.rescue(timezone.now())
 
 
-def test_rescue_queues_again_what_waits_for_too_long(
+@pytest.mark.parametrize(
+    ("state", "silence"),
+    [(State.WORKING, timedelta(minutes=2, seconds=1)), (State.WAITING, timedelta(hours=1, seconds=1))],
+)
+def test_rescue_queues_again_what_was_lost(
     make_upload: Callable[..., Upload],
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    state: Upload.State,
+    silence: timedelta,
 ) -> None:
-    """Its message was lost."""
-    upload = make_upload(state_since=timezone.now() - timedelta(hours=2))
-    with django_capture_on_commit_callbacks(execute=True):
-        assert services.rescue(timezone.now()) == 1
+    """With its worker, for longer than twice the time limit, or with its message."""
+    upload = make_upload(state=state, attempts=2, state_since=timezone.now() - silence)
+    assert rescue(django_capture_on_commit_callbacks) == 1
     upload.refresh_from_db()
     assert upload.state == State.DONE
+
+
+@pytest.mark.parametrize(
+    ("state", "silence"),
+    [(State.WORKING, timedelta(seconds=100)), (State.WAITING, timedelta(minutes=55))],
+)
+def test_rescue_leaves_alone_what_may_be_under_way(
+    make_upload: Callable[..., Upload], state: Upload.State, silence: timedelta
+) -> None:
+    """At work within the time limits, or in a long queue."""
+    make_upload(state=state, state_since=timezone.now() - silence)
+    assert services.rescue(timezone.now()) == 0
 
 
 def test_rescue_respects_long_time_limits(make_upload: Callable[..., Upload], settings: Settings) -> None:
@@ -363,3 +419,50 @@ def test_rescue_respects_long_time_limits(make_upload: Callable[..., Upload], se
     settings.CELERY_TASK_TIME_LIMIT = 7200
     make_upload(state=State.WORKING, state_since=timezone.now() - timedelta(hours=2))
     assert services.rescue(timezone.now()) == 0
+
+
+def test_what_waits_in_a_long_queue_gets_one_more_message_an_hour(
+    make_upload: Callable[..., Upload],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    """Runs that come close together add none, or the rescue itself would fill the queue."""
+    make_upload(state_since=timezone.now() - timedelta(hours=2))
+    with django_capture_on_commit_callbacks() as callbacks:
+        for _ in range(12):
+            services.rescue(timezone.now())
+    assert len(callbacks) == 1
+
+
+def test_rescue_does_not_undo_what_ended_meanwhile(
+    make_upload: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker was slow, not dead."""
+    for _ in range(2):
+        make_upload(state=State.WORKING, state_since=timezone.now() - timedelta(hours=2))
+    queued: list[Upload] = []
+
+    def and_the_other_ends(upload: Upload) -> None:
+        queued.append(upload)
+        Upload.objects.exclude(pk=upload.pk).update(state=State.DONE)
+
+    monkeypatch.setattr(services, "enqueue", and_the_other_ends)
+    assert services.rescue(timezone.now()) == len(queued) == 1
+    assert Upload.objects.filter(state=State.DONE).count() == 1
+
+
+def test_rescue_gives_up_what_ends_its_worker(
+    make_upload: Callable[..., Upload],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    """Worked on three times already, without a word."""
+    upload = make_upload(state=State.WORKING, attempts=3, state_since=timezone.now() - timedelta(hours=2))
+    assert rescue(django_capture_on_commit_callbacks) == 1
+    upload.refresh_from_db()
+    assert upload.state == State.FAILED
+
+
+def test_the_task_says_how_many_it_rescued(make_upload: Callable[..., Upload]) -> None:
+    """In its result; it runs on a schedule of its own."""
+    make_upload(state=State.WORKING, state_since=timezone.now() - timedelta(hours=2))
+    assert tasks.rescue.delay().get() == {"rescued": 1}
+    assert settings.CELERY_BEAT_SCHEDULE["rescue-uploads"]["task"] == tasks.rescue.name
