@@ -23,7 +23,6 @@ find_python() {
   say "Python 3.12 or newer is needed;${found:- none was found;} install it:"
   say "  apt install python3.12 python3.12-venv    (Debian, Ubuntu)"
   say "  dnf install python3.12                    (Fedora, RHEL)"
-  say "  brew install python@3.12                  (macOS)"
   say "or name one that is there: make run PYTHON=/path/to/python3.12"
   exit 78
 }
@@ -58,6 +57,10 @@ all) groups="--all-groups" ;;
   ;;
 esac
 
+if [ "$(uname -s)" != Linux ]; then
+  say "Doorito runs on Linux; elsewhere use a container or a virtual machine"
+  exit 78
+fi
 find_python
 need_venv
 find_uv

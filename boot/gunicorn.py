@@ -32,6 +32,7 @@ control_socket_disable = True
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - gunicorn opens an unlinked file there
 # X-Forwarded-* are Django's business (PROXY_COUNT): gunicorn would believe any peer on loopback.
 secure_scheme_headers: dict[str, str] = {}
+forwarded_allow_ips = ""
 accesslog = "-"
 # The logger writes the time. No query, which may hold what is nobody's business.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'

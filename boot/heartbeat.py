@@ -6,10 +6,13 @@ Standard library only, so that the plug-in can read it without Django.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 
 def path(runtime_dir: str | Path, program: str) -> Path:
@@ -20,14 +23,18 @@ def path(runtime_dir: str | Path, program: str) -> Path:
 def report(runtime_dir: str | Path, program: str, ready: bool, reasons: tuple[str, ...] = ()) -> None:
     """Say whether `program` is ready, replacing atomically what it said before.
 
-    The file holds `{"at": CLOCK_BOOTTIME seconds, "ready": bool, "reasons": [...]}`.
+    The file holds `{"at": CLOCK_BOOTTIME seconds, "ready": bool, "reasons": [...]}`. A folder that is full
+    is logged: it is no reason for a program to end.
     """
     target = path(runtime_dir, program)
-    target.parent.mkdir(mode=0o700, exist_ok=True)
     fact = {"at": time.clock_gettime(time.CLOCK_BOOTTIME), "ready": ready, "reasons": list(reasons)}
     draft = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-    draft.write_text(json.dumps(fact))
-    draft.replace(target)
+    try:
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        draft.write_text(json.dumps(fact))
+        draft.replace(target)
+    except OSError as error:
+        logger.warning("%s cannot be written: %s", target, error.strerror)
 
 
 def is_ready(runtime_dir: str | Path, program: str) -> bool:

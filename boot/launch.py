@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 from boot import ports, postgres, roles, runtime
 from boot.env import Environment, InvalidEnvironment, load, load_or_exit
 from boot.places import BASE_DIR
-from boot.supervision.lines import LineBuffer, render
+from boot.supervision.lines import LineBuffer, encode, render
 
 EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
@@ -249,7 +249,8 @@ class _Log:
 
     def say(self, program: str, *lines: str) -> None:
         for line in lines:
-            print(render(program, line, self._log_format), flush=True)
+            sys.stdout.buffer.write(encode(render(program, line, self._log_format)))
+        sys.stdout.flush()
 
     def follow(self, program: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run a command to its end and say what it says; its exit status."""

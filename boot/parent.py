@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
+import sys
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1  # prctl(2), Linux
@@ -18,3 +20,9 @@ def follow(number: signal.Signals) -> None:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl:
         prctl(PR_SET_PDEATHSIG, number)
+
+
+if __name__ == "__main__":
+    # python -m boot.parent COMMAND ...: for a foreign command, which does not ask for it itself
+    follow(signal.SIGTERM)
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - no shell

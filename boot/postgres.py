@@ -67,11 +67,11 @@ def serving(where: Cluster) -> Iterator[None]:
             yield
         finally:
             if process:
-                fcntl.flock(
-                    users, fcntl.LOCK_EX
-                )  # another command may have found our server, and use it still
-                process.send_signal(signal.SIGINT)
-                process.wait()
+                try:
+                    # Another command may have found our server running, and use it still.
+                    fcntl.flock(users, fcntl.LOCK_EX)
+                finally:
+                    _stop(process)
 
 
 def become_server(where: Cluster) -> None:
@@ -79,7 +79,11 @@ def become_server(where: Cluster) -> None:
     make(where)
     if pid := _postmaster(where)[0]:  # a command's own short-lived one makes way
         os.kill(pid, signal.SIGINT)
-        while _is_postgres(pid):
+        deadline = time.monotonic() + START_S
+        while _serves(pid, where):
+            if time.monotonic() > deadline:
+                message = f"another server (pid {pid}) runs on {where.data} and does not stop; stop it"
+                raise PostgresError(message)
             time.sleep(POLL_S)
     arguments = server_arguments(where)
     if credentials := _credentials():
@@ -128,8 +132,7 @@ def make(where: Cluster) -> None:
     try:
         if where.socket_dir != where.home / "run":
             os.close(runtime.private(where.socket_dir))
-        for folder in (where.home.parent, where.home, where.socket_dir):
-            folder.mkdir(mode=0o755 if folder == places.ROOTS_HOME else 0o700, parents=True, exist_ok=True)
+        _make_folders(where)
         with (where.home / "make.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not where.data.exists():
@@ -138,6 +141,14 @@ def make(where: Cluster) -> None:
     except (OSError, runtime.RuntimeFolderError) as error:
         message = f"the embedded PostgreSQL cannot be made in {where.home}: {error}"
         raise PostgresError(message) from error
+
+
+def _make_folders(where: Cluster) -> None:
+    where.home.parent.mkdir(parents=True, exist_ok=True)
+    if where.home.parent == places.ROOTS_HOME:
+        places.ROOTS_HOME.chmod(0o755)  # whatever the umask: the server's user must get through
+    for folder in (where.home, where.socket_dir):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _initialise(where: Cluster) -> None:
@@ -172,8 +183,7 @@ def _run(program: str, *arguments: str, given: str = "") -> None:
 
 def _start(where: Cluster) -> subprocess.Popen[bytes] | None:
     """Start a server and wait for it; None where another command, or the stack, was quicker."""
-    log = where.home / "start.log"
-    with log.open("w") as output:
+    with (where.home / "start.log").open("w") as output:
         process = subprocess.Popen(
             server_arguments(where),
             cwd="/",
@@ -182,20 +192,36 @@ def _start(where: Cluster) -> subprocess.Popen[bytes] | None:
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is for us; we stop it when we are done with it
+            preexec_fn=lambda: parent.follow(signal.SIGINT),  # no threads here
             **_credentials(),
         )
+    try:
+        is_ours = _wait_for(process, where)
+    except BaseException:  # Ctrl-C as well: a server that nobody waits for would stay
+        _stop(process)
+        raise
+    return process if is_ours else None
+
+
+def _wait_for(process: subprocess.Popen[bytes], where: Cluster) -> bool:
+    """Wait until a server serves; whether it is this one. Raises PostgresError."""
     deadline = time.monotonic() + START_S
     while (pid := server_pid(where)) != process.pid:
         has_ended = process.poll() is not None
         if has_ended and pid:
-            return None
+            return False
         if (has_ended and not _postmaster(where)[0]) or time.monotonic() > deadline:
-            process.kill()
-            process.wait()
-            message = f"the embedded PostgreSQL did not start: {log.read_text().strip()[-2000:]}"
+            said = (where.home / "start.log").read_text().strip()[-2000:]
+            message = f"the embedded PostgreSQL did not start: {said}"
             raise PostgresError(message)
         time.sleep(POLL_S)
-    return process
+    return True
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """A fast shutdown, waited for."""
+    process.send_signal(signal.SIGINT)
+    process.wait()
 
 
 def _postmaster(where: Cluster) -> tuple[int | None, bool]:
@@ -206,15 +232,17 @@ def _postmaster(where: Cluster) -> tuple[int | None, bool]:
     except (OSError, ValueError, IndexError):
         return None, False
     is_ready = len(lines) > READY_LINE and lines[READY_LINE].strip() == "ready"
-    return (pid, is_ready) if _is_postgres(pid) else (None, False)
+    return (pid, is_ready) if _serves(pid, where) else (None, False)
 
 
-def _is_postgres(pid: int) -> bool:
-    # A pid file outlives a power cut, and its pid may be another program's by now. A zombie, which the
-    # command that started it has yet to take leave of, serves nobody and is in nobody's way.
+def _serves(pid: int, where: Cluster) -> bool:
+    """Whether this process is a server on this data.
+
+    A pid file outlives a power cut, and its pid may be another server's by now. A zombie, which the
+    command that started it has yet to take leave of, has no command line, and is in nobody's way.
+    """
     with contextlib.suppress(OSError):
-        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")
-        return name.endswith("(postgres") and not rest.startswith("Z")
+        return os.fsencode(where.data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     return False
 
 
@@ -243,7 +271,8 @@ def _readable_copy(packages: Path) -> Path:
         draft = places.ROOTS_HOME / f"{copy.name}.{os.getpid()}"
         shutil.copytree(packages / WHEEL / "pginstall", draft / WHEEL / "pginstall", symlinks=True)
         shutil.copytree(packages / f"{WHEEL}.libs", draft / f"{WHEEL}.libs", symlinks=True)
-        draft.chmod(0o755)
+        for folder in (draft, draft / WHEEL):  # whatever the umask
+            folder.chmod(0o755)
         with contextlib.suppress(OSError):  # another start has just made it
             draft.rename(copy)
         shutil.rmtree(draft, ignore_errors=True)

@@ -45,7 +45,10 @@ def private(folder: Path) -> int:
         message = f"the runtime folder {folder} belongs to another user; set DOORITO_RUNTIME_DIR"
         raise RuntimeFolderError(message)
     if stat.S_IMODE(status.st_mode) != 0o700:
-        os.fchmod(descriptor, 0o700)
+        os.close(descriptor)
+        # Not mended: it may be a folder that others use, /tmp by mistake.
+        message = f"the runtime folder {folder} is open to others; `chmod 700` it, or set DOORITO_RUNTIME_DIR"
+        raise RuntimeFolderError(message)
     return descriptor
 
 

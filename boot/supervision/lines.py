@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from datetime import UTC, datetime
@@ -16,11 +17,17 @@ CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def render(program: str, line: str, log_format: str, now: datetime | None = None) -> str:
     """One line of the log without its end, for a `log_format` of "text" or "json".
 
-    A line that is itself a JSON object keeps its keys; any other becomes the object's message.
+    A line that is itself a JSON object keeps its keys, but for `program`; any other is its message.
     """
     if log_format != "json":
         return f"{program:<{WIDTH}} | {CONTROL.sub(_escaped, line)}".rstrip()
-    return json.dumps({"program": program, **_fields(line, now or datetime.now(UTC))}, ensure_ascii=False)
+    fields = _fields(line, now or datetime.now(UTC)) | {"program": program}
+    return json.dumps({"program": program} | fields, ensure_ascii=False)
+
+
+def encode(line: str) -> bytes:
+    """The line as it is written: a lone surrogate, which UTF-8 has no place for, as its escape."""
+    return f"{line}\n".encode(errors="backslashreplace")
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -29,14 +36,16 @@ def _escaped(match: re.Match[str]) -> str:
 
 def _fields(line: str, now: datetime) -> dict[str, object]:
     if line.startswith("{"):
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            pass
-        else:
+        # RecursionError: deeply nested. NaN and its kind are Python's, not JSON's.
+        with contextlib.suppress(ValueError, RecursionError):
+            fields = json.loads(line, parse_constant=_refuse)
             if isinstance(fields, dict):
                 return fields
     return {"time": now.isoformat(timespec="milliseconds"), "message": line}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 class LineBuffer:

@@ -17,7 +17,26 @@ from supervisor.options import ServerOptions
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import go
 
+HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
 EX_SOFTWARE: Final = 70  # sysexits.h; ours: a program failed for good
+
+
+class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
+    """supervisord's options, which fork for it."""
+
+    def fork(self) -> int:
+        """Fork so that a signal reaches a child that has not become its program yet.
+
+        The child would have supervisord's handlers until its exec, and swallow a stop that comes then:
+        the program would run on until it is killed.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+        pid = os.fork()
+        if pid == 0:
+            for number in HANDLED:
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        return pid
 
 
 def main(configuration: str, announcement: list[str]) -> int:
@@ -25,7 +44,7 @@ def main(configuration: str, announcement: list[str]) -> int:
     first = True
     ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     while True:
-        options = ServerOptions()
+        options = Options()
         options.ignores_hangup = ignores_hangup
         options.announcement = announcement if first else []
         options.realize(["-n", "-c", configuration])

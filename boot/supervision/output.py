@@ -12,7 +12,7 @@ from typing import Any
 from supervisor import events
 from supervisor.loggers import LevelsByName
 
-from boot.supervision.lines import LineBuffer, render
+from boot.supervision.lines import LineBuffer, encode, render
 
 STDOUT = 1
 # supervisord's names of levels, and those that everybody else uses.
@@ -37,9 +37,8 @@ class Output:
 
     def say(self, program: str, *lines: str) -> None:
         """Write lines of `program`. A standard output that nobody reads any more is no reason to stop."""
-        text = "".join(render(program, line, self._log_format) + "\n" for line in lines)
         # To the descriptor: opening /dev/stdout fails where it is a socket, and for other users.
-        data = text.encode()
+        data = b"".join(encode(render(program, line, self._log_format)) for line in lines)
         with contextlib.suppress(OSError):
             while data:
                 data = data[os.write(STDOUT, data) :]

@@ -53,6 +53,8 @@ class Plugin:
         # Held since before the launcher became supervisord, which can take them only now.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)
         self._take_hangup()
+        if self._options.signal_receiver._signals_recvd:
+            return  # told to stop already
         # supervisord's first spawn otherwise waits for the end of its first poll, a second later.
         for group in sorted(self._supervisord.process_groups.values()):
             group.transition()

@@ -27,6 +27,16 @@ def test_a_report_is_a_file_with_the_agreed_fields(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "heartbeat").stat().st_mode) == 0o700
 
 
+def test_a_report_that_cannot_be_written_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full folder, say: the program goes on, and the log says why it does not seem ready."""
+    (tmp_path / "heartbeat").write_text("a file where the folder should be")
+    heartbeat.report(tmp_path, "web", ready=True)
+    assert not heartbeat.is_ready(tmp_path, "web")
+    assert "cannot be written" in caplog.text
+
+
 def test_the_last_report_holds_until_it_is_forgotten(tmp_path: Path) -> None:
     """Each report replaces the one before it, and programs do not answer for each other."""
     assert not heartbeat.is_ready(tmp_path, "web")

@@ -171,3 +171,52 @@ def _line(command: subprocess.Popen[str]) -> str:
 def _end(command: subprocess.Popen[str]) -> None:
     assert command.stdin
     command.stdin.close()
+
+
+def test_a_stale_pid_file_that_names_another_server_fools_nobody(
+    where: postgres.Cluster, tmp_path: Path
+) -> None:
+    """After a reboot the pid in it may be another checkout's server: that one is not ours."""
+    with postgres.serving(where):
+        lines = (where.data / "postmaster.pid").read_text()
+        stale = postgres.Cluster(tmp_path, tmp_path / "run")
+        stale.data.mkdir()
+        (stale.data / "postmaster.pid").write_text(lines)
+        assert postgres.server_pid(where)
+        assert postgres.server_pid(stale) is None
+
+
+def test_a_command_that_is_killed_leaves_no_server(where: postgres.Cluster, folder: Path) -> None:
+    """SIGKILL gives it no chance to stop the server that it has started: the kernel tells that to stop."""
+    with _command(folder) as command:
+        assert _line(command) == "served\n"
+        pid = postgres.server_pid(where)
+        assert pid
+        command.kill()
+        command.wait()
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_command_that_is_stopped_while_the_server_starts_leaves_none(
+    where: postgres.Cluster, folder: Path
+) -> None:
+    """However early TERM comes: `./doorito run manage` ends what it has begun."""
+    postgres.make(where)
+    for wait in (0.2, 0.3, 0.4, 0.5):
+        command = subprocess.Popen(
+            [BASE_DIR / "doorito", "run", "manage", "check"],
+            env=os.environ
+            | {
+                "DOORITO_STATE_DIR": str(folder / "state"),
+                "DOORITO_RUNTIME_DIR": str(folder / "run"),
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(wait)
+        command.terminate()
+        command.wait()
+        assert postgres._postmaster(where) == (None, False)

@@ -17,13 +17,19 @@ from boot.places import BASE_DIR
 
 
 def test_the_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    """Made with its parents, mode 0700, whatever the umask; one that is open to others is closed."""
+    """Made with its parents, mode 0700, and taken again as it is."""
     folder = tmp_path / "a" / "run"
     os.close(runtime.private(folder))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    folder.chmod(0o755)
     os.close(runtime.private(folder))
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """DOORITO_RUNTIME_DIR=/tmp must not close /tmp to everybody."""
+    tmp_path.chmod(0o1777)
+    with pytest.raises(runtime.RuntimeFolderError, match="chmod 700"):
+        runtime.private(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
 
 
 def test_a_link_a_file_and_an_impossible_place_are_refused(tmp_path: Path) -> None:

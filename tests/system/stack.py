@@ -137,6 +137,10 @@ class Stack:
         """Whether a line of the log matches."""
         return bool(re.search(pattern, self.log, re.MULTILINE))
 
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Send a signal, wait for the end; the exit status (None where nothing ran)."""
         if not self._process:

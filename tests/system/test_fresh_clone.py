@@ -109,7 +109,7 @@ def test_make_run_sets_everything_up_and_runs_it_and_finds_it_again(checkout: Ch
 
 def bootstrap(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """`boot/bootstrap.sh` on a PATH that holds a shell, its tools, and whatever `folder` adds."""
-    for tool in ("sh", "dirname"):
+    for tool in ("sh", "dirname", "uname"):
         if not (folder / tool).exists():
             (folder / tool).symlink_to(shutil.which(tool) or tool)
     return subprocess.run(

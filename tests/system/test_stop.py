@@ -20,24 +20,38 @@ TASK_S = 3.0  # seconds; long enough to be still running when the signal comes
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Stack]:
-    """A stack of this module's own that knows a slow task. Stopped and started by its tests, in order."""
+    """A stack of this module's own that knows a slow task."""
     with Stack(environ={"DJANGO_SETTINGS_MODULE": "tests.system.probe_settings"}) as stack:
         yield stack
 
 
-def test_a_task_survives_term(own: Stack, tmp_path: Path) -> None:
+@pytest.fixture
+def running(own: Stack) -> Stack:
+    """That stack, with all its programs running, whatever the test before has stopped."""
+    if not own.is_running():
+        own.start()
+    own.supervisorctl("start", "all")
+    return own
+
+
+def test_a_task_survives_term(running: Stack, tmp_path: Path) -> None:
     """TERM while a task runs: it is finished, the exit status is 0, and PostgreSQL ends last."""
-    own.start()
+    own = running
+    before = len(own.log)
     _begin_task(own, tmp_path)
     assert own.stop(signal.SIGTERM) == 0
     assert (tmp_path / "finished").exists()
     _assert_nothing_is_left(own)
-    stopped = [line.split("stopped: ")[1].split()[0] for line in own.log.splitlines() if "stopped: " in line]
+    stopped = [
+        line.split("stopped: ")[1].split()[0] for line in own.log[before:].splitlines() if "stopped: " in line
+    ]
     assert stopped == ["celery-beat", "celery-worker", "web", "postgres"]
 
 
-def test_a_second_start_finds_the_data_again(own: Stack) -> None:
+def test_a_second_start_finds_the_data_again(running: Stack) -> None:
     """The administrator is the same, and the password is still the first one."""
+    own = running
+    own.stop()
     own.environ["DJANGO_SUPERUSER_PASSWORD"] = "another one, which is not the first"
     own.start()
     do_main_job(own)  # logs in with the first password
@@ -46,15 +60,17 @@ def test_a_second_start_finds_the_data_again(own: Stack) -> None:
 
 
 @pytest.mark.parametrize("action", ["restart", "stop"])
-def test_a_task_survives_supervisorctl(action: str, own: Stack, tmp_path: Path) -> None:
+def test_a_task_survives_supervisorctl(action: str, running: Stack, tmp_path: Path) -> None:
     """`supervisorctl restart` and `stop` wait for the task that runs."""
+    own = running
     _begin_task(own, tmp_path)
     assert "celery-worker: stopped" in own.supervisorctl(action, "celery-worker")
     assert (tmp_path / "finished").exists()
 
 
-def test_int_stops_everything(own: Stack) -> None:
+def test_int_stops_everything(running: Stack) -> None:
     """Ctrl-C ends it like TERM: with exit status 0 and nothing left."""
+    own = running
     assert own.stop(signal.SIGINT) == 0
     _assert_nothing_is_left(own)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from boot.supervision.lines import LONGEST, LineBuffer, render
+from boot.supervision.lines import LONGEST, LineBuffer, encode, render
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_900, UTC)
 
@@ -81,3 +81,23 @@ def test_a_line_without_end_is_given_out_in_pieces() -> None:
             assert len(piece) <= LONGEST + 10_000
             given += len(piece)
     assert given + sum(map(len, buffer.flush())) == 1_000_000
+
+
+def test_an_object_cannot_name_another_program() -> None:
+    """Whoever writes a line into a log does not choose whose it is."""
+    line = json.dumps({"program": "postgres", "message": "x"})
+    assert json.loads(render("web", line, "json"))["program"] == "web"
+
+
+@pytest.mark.parametrize("line", ['{"a":' * 100_000, '{"a": NaN}', '{"a": ' + "[" * 100_000])
+def test_what_a_reader_of_json_would_choke_on_is_a_message(line: str) -> None:
+    """Nested without end, and numbers that only Python knows."""
+    assert json.loads(render("web", line, "json"))["message"] == line
+
+
+def test_a_lone_surrogate_is_written_as_its_escape() -> None:
+    """A file name that is no UTF-8, logged as JSON, must not end the reading of its program's lines."""
+    line = json.dumps({"message": "caf\udce9"})
+    written = encode(render("web", line, "json"))
+    assert json.loads(written)["message"] == "caf\udce9"
+    assert encode("caf\udce9") == b"caf\\udce9\n"
