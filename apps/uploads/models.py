@@ -21,6 +21,7 @@ class Upload(models.Model):
 
     UNFINISHED = (State.WAITING, State.WORKING)
     MOST_ATTEMPTS = 3
+    LONG_WAIT = datetime.timedelta(seconds=30)  # with less of a queue than this the page need say nothing
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -66,6 +67,12 @@ class Upload(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state not in self.UNFINISHED
+
+    @property
+    def shown_as(self) -> str:
+        """The state, or "late" for one that has waited for long, which the page explains."""
+        is_late = self.state == self.State.WAITING and timezone.now() - self.state_since >= self.LONG_WAIT
+        return "late" if is_late else self.state
 
     @property
     def can_be_retried(self) -> bool:

@@ -219,9 +219,9 @@ def remove_files(upload: Upload) -> None:
 
 
 def changes(owner_id: int, seen: Mapping[uuid.UUID, str]) -> tuple[list[Upload], list[uuid.UUID]]:
-    """Of the owner's uploads that were `seen` in a state: those in another one, and those gone."""
+    """Of the owner's uploads that were `seen` as something: those shown as another by now, and those gone."""
     current = {upload.pk: upload for upload in Upload.objects.filter(owner_id=owner_id, pk__in=seen)}
-    changed = [upload for upload in current.values() if upload.state != seen[upload.pk]]
+    changed = [upload for upload in current.values() if upload.shown_as != seen[upload.pk]]
     return changed, [upload_id for upload_id in seen if upload_id not in current]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from apps.accounts.models import User
@@ -113,6 +115,25 @@ def test_too_large_a_file_does_not_hold_up_the_others(
     response = send(page, sent(b"1", "a.txt"), sent(bytes(3_000_000), "big.bin"), sent(b"2", "b.txt"))
     assert said(response) == ["“big.bin” is larger than 100 kB, the limit for a file. Choose a smaller one."]
     assert set(Upload.objects.values_list("name", flat=True)) == {"a.txt", "b.txt"}
+
+
+def test_a_file_larger_than_others_may_send_is_taken(page: Client, sent: Callable[..., Any]) -> None:
+    """The general limit is for forms without large files; here the one of uploads holds instead."""
+    send(page, sent(bytes(3_000_000)))
+    assert Upload.objects.get().size == 3_000_000
+
+
+def test_from_a_stranger_not_a_byte_is_taken(client: Client) -> None:
+    """The answer leads to the log-in; the body stays unread, so no disk is filled."""
+    body = io.BytesIO(bytes(10_000))
+    extra: dict[str, Any] = {
+        "CONTENT_TYPE": "multipart/form-data; boundary=x",
+        "CONTENT_LENGTH": "10000",
+        "wsgi.input": body,
+    }
+    response = client.generic("POST", reverse("uploads:create"), **extra)
+    assert response.headers["Location"].startswith("/accounts/log-in/")
+    assert body.tell() == 0
 
 
 def test_a_script_gets_the_row_or_the_reason(
@@ -278,6 +299,21 @@ def test_no_change_is_an_empty_answer(make_upload: Callable[..., Upload], page: 
     upload = make_upload()
     response = page.get(reverse("uploads:changes"), {"seen": f"{upload.pk}:waiting"}, headers=HTMX)
     assert response.text.strip() == ""
+
+
+def test_a_long_wait_is_said_once(make_upload: Callable[..., Upload], page: Client) -> None:
+    """When the worker is stopped, say: in the list, and to a page that shows it as waiting."""
+    upload = make_upload(state_since=timezone.now() - Upload.LONG_WAIT)
+    words = "examined as soon as a worker is free"
+    assert words in page.get(reverse("uploads:list")).text
+    changes = reverse("uploads:changes")
+    text = page.get(changes, {"seen": f"{upload.pk}:waiting"}, headers=HTMX).text
+    assert words in text
+    assert "hello.txt: still waiting" in text
+    assert f'data-seen="{upload.pk}:late"' in text
+    assert page.get(changes, {"seen": f"{upload.pk}:late"}, headers=HTMX).text.strip() == ""
+    Upload.objects.update(state=State.WORKING)
+    assert words not in page.get(changes, {"seen": f"{upload.pk}:late"}, headers=HTMX).text
 
 
 # Buttons
