@@ -75,6 +75,18 @@ def test_int_stops_everything(running: Stack) -> None:
     _assert_nothing_is_left(own)
 
 
+def test_a_stop_that_comes_while_programs_are_started_reaches_them(own: Stack) -> None:
+    """Also between fork and exec, where supervisord's own handlers would swallow it."""
+    if own.is_running():
+        own.stop()
+    for _ in range(3):
+        before = len(own.log)
+        own.begin().wait_for("supervisord", lambda: "supervisord started" in own.log[before:])  # noqa: B023
+        assert own.stop(signal.SIGTERM) == 0
+        assert "SIGKILL" not in own.log[before:]
+        _assert_nothing_is_left(own)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_start_that_waits_can_be_stopped(number: signal.Signals) -> None:
     """While the database is away the launcher waits, and still ends at once with status 0."""

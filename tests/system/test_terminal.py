@@ -56,8 +56,12 @@ def test_a_closed_terminal_stops_everything(prepared: Stack) -> None:
     assert prepared.processes() == []
 
 
-def test_a_killed_supervisord_leaves_no_program_running(prepared: Stack) -> None:
+@pytest.mark.parametrize("arguments", [("celery-beat",), ("--reload", "celery-beat")])
+def test_a_killed_supervisord_leaves_no_program_running(
+    arguments: tuple[str, ...], prepared: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SIGKILL gives supervisord no chance; its programs stop by themselves, and a next start works."""
+    monkeypatch.setattr(prepared, "arguments", arguments)
     status, _ = start_in_terminal(prepared, lambda pid, _: os.kill(pid, signal.SIGKILL))
     assert status == -signal.SIGKILL
     wait_until("all programs to end", lambda: prepared.processes() == [])
