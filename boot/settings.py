@@ -105,6 +105,11 @@ STORAGES = {
 }
 # With debug on, files are found where they lie, and there is no folder of collected ones to warn of.
 WHITENOISE_AUTOREFRESH = DEBUG
+# The first keeps strangers from filling the disk: Django reads a form and its files before it asks a view.
+FILE_UPLOAD_HANDLERS = [
+    "apps.ops.bodies.SmallBody",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+]
 # Uploads are private: to the group and to others as well.
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700

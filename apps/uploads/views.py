@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Concatenate
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadhandler import MemoryFileUploadHandler, TemporaryFileUploadHandler
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.db.models.fields.files import FieldFile
@@ -89,7 +90,8 @@ def show(request: Request) -> HttpResponse:
 @_signed_in
 def create(request: Request) -> HttpResponseBase:
     limit = SizeLimit(request)
-    request.upload_handlers.insert(0, limit)
+    # Instead of FILE_UPLOAD_HANDLERS, which let no large file in.
+    request.upload_handlers = [limit, MemoryFileUploadHandler(request), TemporaryFileUploadHandler(request)]
     return _create(request, limit)
 
 

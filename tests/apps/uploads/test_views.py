@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -115,25 +114,6 @@ def test_too_large_a_file_does_not_hold_up_the_others(
     response = send(page, sent(b"1", "a.txt"), sent(bytes(3_000_000), "big.bin"), sent(b"2", "b.txt"))
     assert said(response) == ["“big.bin” is larger than 100 kB, the limit for a file. Choose a smaller one."]
     assert set(Upload.objects.values_list("name", flat=True)) == {"a.txt", "b.txt"}
-
-
-def test_a_file_larger_than_others_may_send_is_taken(page: Client, sent: Callable[..., Any]) -> None:
-    """The general limit is for forms without large files; here the one of uploads holds instead."""
-    send(page, sent(bytes(3_000_000)))
-    assert Upload.objects.get().size == 3_000_000
-
-
-def test_from_a_stranger_not_a_byte_is_taken(client: Client) -> None:
-    """The answer leads to the log-in; the body stays unread, so no disk is filled."""
-    body = io.BytesIO(bytes(10_000))
-    extra: dict[str, Any] = {
-        "CONTENT_TYPE": "multipart/form-data; boundary=x",
-        "CONTENT_LENGTH": "10000",
-        "wsgi.input": body,
-    }
-    response = client.generic("POST", reverse("uploads:create"), **extra)
-    assert response.headers["Location"].startswith("/accounts/log-in/")
-    assert body.tell() == 0
 
 
 def test_a_script_gets_the_row_or_the_reason(
