@@ -65,6 +65,8 @@ def children_environment(env: Environment) -> dict[str, str]:
     for name in ("DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION"):
         environ[name] = env[name]
     environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
+    # What is printed comes out when it is printed, also into a pipe: `migrate` shows its progress.
+    environ.setdefault("PYTHONUNBUFFERED", "1")
     # gunicorn looks for its configuration before it looks at the working folder.
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BASE_DIR), environ.get("PYTHONPATH")]))
     return environ
