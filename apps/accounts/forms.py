@@ -25,9 +25,8 @@ class LogInForm(AuthenticationForm):
         label=ADDRESS,
         widget=forms.EmailInput(attrs={"autofocus": True, "placeholder": "you@example.org"}),
     )
-    error_messages = {  # noqa: RUF012 - as Django declares it
+    error_messages = AuthenticationForm.error_messages | {
         "invalid_login": "This e-mail address and password do not match. Check both and try again.",
-        "inactive": "This account has been closed.",
     }
 
 

@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from apps.accounts import addresses
 from apps.accounts.models import User
 
+LONGEST = 255  # characters that axes has room for; more than any account's address has
+
 
 def username(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
     """The address that somebody tries to log in with, in its one spelling (AXES_USERNAME_CALLABLE).
@@ -19,7 +21,8 @@ def username(request: HttpRequest, credentials: Mapping[str, Any] | None = None)
     model's name only, finds nothing, and then counts every account of an address together.
     """
     given = credentials or request.POST
-    return addresses.normalise(str(given.get("username") or given.get("email") or ""))
+    # Cut, for some letters grow as they are normalised.
+    return addresses.normalise(str(given.get("username") or given.get("email") or ""))[:LONGEST]
 
 
 def lift(user: User) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -48,6 +49,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         "active", default=True, help_text="May log in. Clear this rather than delete an account."
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    reset_mailed_at = models.DateTimeField(null=True, editable=False)  # so that nobody gets many at once
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -67,9 +69,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email
 
-    def clean(self) -> None:
-        super().clean()
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        # Before the length is checked: some letters grow as they are normalised.
         self.email = addresses.normalise(self.email)
+        super().clean_fields(exclude)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.email = addresses.normalise(self.email)

@@ -32,9 +32,7 @@ class PasswordReset(auth.PasswordResetView):
 
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         """Mail from the worker, not from here: how long a mail server takes tells who exists."""
-        services.request_password_reset(
-            form.cleaned_data["email"], self.request.get_host(), self.request.is_secure()
-        )
+        services.request_password_reset(form.cleaned_data["email"])
         return HttpResponseRedirect(str(self.success_url))
 
 

@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("date_joined", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("reset_mailed_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "groups",
                     models.ManyToManyField(

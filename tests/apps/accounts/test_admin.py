@@ -34,6 +34,13 @@ def test_an_address_that_is_taken_is_refused_in_any_case(admin_client: Client) -
     assert "There is an account with this e-mail address already" in response.text
 
 
+def test_an_address_that_grows_too_long_is_refused(admin_client: Client) -> None:
+    """By the length that would be stored: in lower case this letter takes the room of two."""
+    form = {"email": f"{'İ' * 150}@example.org", "usable_password": "false"}
+    response = admin_client.post(reverse("admin:accounts_user_add"), form)
+    assert "at most 254 characters" in response.text
+
+
 def test_accounts_are_found(admin_client: Client) -> None:
     """By a part of the address."""
     User.objects.create_user("bob@example.org")

@@ -94,6 +94,13 @@ def test_an_unknown_account_waits_as_well(client: Client) -> None:
     assert statuses == [200, 200, 200, 200, 429]
 
 
+@pytest.mark.parametrize("name", ["İ" * 150, "İ" * 254, "\ufdfa" * 254], ids=["150", "254", "18-fold"])
+def test_a_name_that_grows_as_it_is_normalised_is_counted(client: Client, name: str) -> None:
+    """Some letters become two or more; the log-in and the wait are as for any other stranger."""
+    statuses = [log_in(client, name, "a guess").status_code for _ in range(LIMIT)]
+    assert statuses == [200, 200, 200, 200, 429]
+
+
 def reset(client: Client, user: User, password: str) -> None:
     """Set a new password, as the mailed link does."""
     arguments = [urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import Settings
 
 from apps.accounts import tasks
@@ -37,9 +39,10 @@ def test_a_wrong_password_and_an_unknown_account_look_alike(client: Client, ada:
 
 
 def test_a_closed_account_cannot_log_in(client: Client, ada: User) -> None:
-    """With the right password neither."""
+    """With the right password neither; the page does not tell that there is one."""
     User.objects.update(is_active=False)
-    client.post(reverse("accounts:login"), {"username": ada.email, "password": PASSWORD})
+    page = client.post(reverse("accounts:login"), {"username": ada.email, "password": PASSWORD})
+    assert "do not match" in page.text
     assert "_auth_user_id" not in client.session
 
 
@@ -67,7 +70,7 @@ def test_changing_the_password_ends_other_sessions(client: Client, ada: User) ->
 def mailed_link(client: Client, email: str) -> str:
     """What the mail to somebody who has forgotten a password leads to."""
     client.post(reverse("accounts:password_reset"), {"email": email})
-    match = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
+    match = re.search(r"http://localhost:8000(\S+)", str(mail.outbox[-1].body))
     assert match
     return match[1]
 
@@ -124,11 +127,42 @@ def test_a_reset_leaves_mailing_to_the_worker(
 ) -> None:
     """The same task is queued for everybody, so the time of the answer tells nothing either."""
     queued: list[object] = []
-    monkeypatch.setattr(tasks.send_password_reset, "apply_async", lambda given, queue: queued.append(given))
+    monkeypatch.setattr(tasks.send_password_reset, "apply_async", queued.append)
     for email in (ada.email, "eve@example.org"):
         client.post(reverse("accounts:password_reset"), {"email": email})
-    assert queued == [(ada.email, "testserver", False), ("eve@example.org", "testserver", False)]
+    origin = ("localhost:8000", False)
+    assert queued == [(ada.email, *origin), ("eve@example.org", *origin)]
     assert mail.outbox == []
+
+
+@pytest.mark.parametrize(
+    ("public", "link"),
+    [("https://example.org", "https://example.org/acc"), ("http://[::1]:81", "http://[::1]:81/acc")],
+)
+def test_a_mailed_link_leads_to_the_public_address(
+    client: Client, ada: User, settings: Settings, public: str, link: str
+) -> None:
+    """Never to a host that whoever asked for the mail has made up."""
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.PUBLIC_URL = public
+    client.post(reverse("accounts:password_reset"), {"email": ada.email}, headers={"host": "evil.example"})
+    (sent,) = mail.outbox
+    assert link in sent.body
+    assert "evil" not in f"{sent.subject}{sent.body}"
+
+
+def test_an_account_gets_one_mail_in_five_minutes(client: Client, ada: User) -> None:
+    """However often somebody asks, and in whatever spelling; the page says the same, others get theirs."""
+    User.objects.create_user("bob@example.org", PASSWORD)
+    pages = {
+        client.post(reverse("accounts:password_reset"), {"email": email}, follow=True).text
+        for email in (ada.email, ada.email, "ADA@example.org", "bob@example.org")
+    }
+    assert len(pages) == 1
+    assert [letter.to for letter in mail.outbox] == [[ada.email], ["bob@example.org"]]
+    User.objects.update(reset_mailed_at=timezone.now() - timedelta(minutes=5))
+    mailed_link(client, ada.email)
+    assert len(mail.outbox) == 3
 
 
 def test_a_reset_without_a_broker_says_the_same(
