@@ -27,5 +27,7 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": level.upper()},
         # Those that bring handlers of their own would write each record twice.
-        "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error", "gunicorn.access"), ours),
+        "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error", "gunicorn.access"), ours)
+        # At INFO it tells of every log-in twice; a lock-out is a warning.
+        | {"axes": {"level": "WARNING" if level == "info" else level.upper()}},
     }
