@@ -229,7 +229,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a waiting task goes to whichever proces
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "apps.scheduler.database:WaitingScheduler"
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "keep-house": {
+        "task": "ops.keep_house",
+        "schedule": timedelta(days=1),
+        "options": {"queue": "default"},
+    },
+}
 # Schedules that a variable owns: the admin refuses to edit them and names the variable.
 SCHEDULE_VARIABLES: dict[str, str] = {}
 

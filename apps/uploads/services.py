@@ -25,6 +25,7 @@ from apps.uploads.models import Upload
 logger = logging.getLogger(__name__)
 
 State = Upload.State
+FOLDER: Final = "uploads"  # in the store; nothing else is kept there
 BATCH: Final = 100  # rows; locked, and their files deleted, in one transaction
 MOST_BATCHES: Final = 100  # in one run; the next run goes on
 LEAST_WAIT: Final = timedelta(hours=1)  # before the message of an upload that waits counts as lost
@@ -91,15 +92,20 @@ def _add_row(owner_id: int, sent: UploadedFile[Any], name: str, path: str) -> Up
 def _random_path() -> str:
     """A place for a file: nothing of its own name, in one of 256 folders."""
     token = secrets.token_hex(16)
-    return f"uploads/{token[:2]}/{token}"
+    return f"{FOLDER}/{token[:2]}/{token}"
 
 
 def _discard(path: str) -> None:
-    """Delete a file that has no row; an error here must not hide the one that led here."""
+    """Delete a file that has no row; an error here must not hide the one that led here.
+
+    What stays, here or when the process is killed, `strays.sweep` finds.
+    """
     try:
         default_storage.delete(path)
     except OSError:
-        logger.exception("%s has no upload and could not be deleted: delete it by hand", path)
+        logger.exception(
+            "%s belongs to no upload and could not be deleted: a later clean-up tries again", path
+        )
 
 
 def enqueue(upload: Upload) -> None:

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from apps.uploads import services
+from apps.uploads import services, strays
 
 
 @shared_task(
@@ -28,4 +28,5 @@ def rescue() -> dict[str, int]:
 
 @shared_task(name="uploads.clean_up")
 def clean_up() -> dict[str, int]:
-    return asdict(services.clean_up(timezone.now()))
+    now = timezone.now()
+    return {**asdict(services.clean_up(now)), "swept": strays.sweep(now)}

@@ -131,4 +131,4 @@ def test_two_runs_share_the_work(make_upload: Callable[..., Upload]) -> None:
 def test_the_task_says_what_it_did(make_upload: Callable[..., Upload]) -> None:
     """In numbers, in its result."""
     make_upload(created_at=expired(), state=State.DONE)
-    assert tasks.clean_up.delay().get() == {"removed": 1, "kept": 0}
+    assert tasks.clean_up.delay().get() == {"removed": 1, "kept": 0, "swept": 0}
