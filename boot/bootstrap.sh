@@ -44,9 +44,13 @@ sys.exit(not number or (int(number[1]), int(number[2])) < tuple(map(int, sys.arg
   done
   say "installing uv $uv_version into .tools"
   "$python" -m venv --clear .tools
-  .tools/bin/python -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
+  .tools/bin/python -m pip install $quiet --disable-pip-version-check "uv==$uv_version"
   uv=.tools/bin/uv
 }
+
+# In a terminal both installers show their progress; into a file it would be hundreds of lines.
+quiet=--quiet
+[ -t 2 ] && quiet=
 
 case ${1:-} in
 run) groups="--group dev" ;;
@@ -66,6 +70,5 @@ need_venv
 find_uv
 say "installing the packages of uv.lock into .venv, for Python $version"
 # Inexact: `make run` after `make test` removes nothing. Compiled: a first start would do it, slower.
-UV_PYTHON_DOWNLOADS=never "$uv" sync --frozen --inexact --compile-bytecode --no-progress --quiet \
-  --python "$python" $groups
+UV_PYTHON_DOWNLOADS=never "$uv" sync --frozen --inexact --compile-bytecode $quiet --python "$python" $groups
 touch ".venv/.$1"
