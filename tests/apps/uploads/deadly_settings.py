@@ -1,0 +1,5 @@
+"""Doorito's settings, with an examination that some files kill, as one that fills the memory does."""
+
+from boot.settings import *  # noqa: F403
+
+CELERY_IMPORTS = ["tests.apps.uploads.deadly"]
