@@ -40,7 +40,7 @@ def test_the_sample_feature_can_be_deleted_as_contributing_says(tmp_path: Path) 
     copy = copy_tree(tmp_path / "own")
     run(copy, "sh", "-euc", without)
 
-    search = "grep -rIlE 'apps.uploads|UPLOAD_MAX|UPLOADS' boot apps templates pyproject.toml || true"
+    search = r"grep -rIlE 'apps.uploads|\bUPLOAD_MAX|UPLOADS' boot apps templates pyproject.toml || true"
     left = run(copy, "sh", "-c", search)
     assert left == ""
     run(copy, "make", "-o", ".venv/.all", "check")
