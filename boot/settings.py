@@ -219,7 +219,9 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue fails at once; nobody would consume it
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
-CELERY_TASK_ACKS_LATE = True  # a worker that dies has not lost its task
+# A process that dies gives its task back; the task itself must bound how often (`uploads` counts). When a
+# whole worker is killed only some brokers do: state that matters is kept in a row, and rescued.
+CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TRACK_STARTED = True
 CELERY_TASK_TIME_LIMIT = env["CELERY_TASK_TIME_LIMIT_S"]
