@@ -33,9 +33,11 @@ def test_every_line_names_its_program_to_the_last(database_url: str) -> None:
 
 
 def test_supervisorctl_tails_a_program(stack: Stack) -> None:
-    """`supervisorctl tail web` shows the newest that the program wrote."""
-    assert stack.get("/healthz?asked-for-the-tail")[0] == 200
+    """`supervisorctl tail web` shows the newest that the program wrote; of requests the path alone."""
+    assert stack.get("/asked-for-the-tail?not-for-the-log")[0] == 404
     stack.wait_for("the request", lambda: "asked-for-the-tail" in stack.supervisorctl("tail", "web"))
+    access = [line for line in stack.log.splitlines() if "gunicorn.access" in line]
+    assert not any("not-for-the-log" in line for line in access)
 
 
 def test_every_line_is_a_json_object() -> None:
