@@ -86,9 +86,9 @@ def _run(given: list[str]) -> int:
     role, *rest = given[reload:] or [roles.DEFAULT]
     supervised = role in roles.SUPERVISED
     if not role or role.startswith("-") or (supervised and rest) or (reload and not supervised):
-        print(
-            f"doorito run: {' '.join(given)!r} is not understood; see `doorito run --help`", file=sys.stderr
-        )
+        wrong, known = " ".join(given), ", ".join(roles.NAMES)
+        print(f"doorito run: {wrong!r} is not understood; the roles are {known}", file=sys.stderr)
+        print("doorito run: see `doorito run --help`", file=sys.stderr)
         return EX_USAGE
     from boot.launch import run  # here: the other commands need none of it
 

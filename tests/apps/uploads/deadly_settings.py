@@ -3,3 +3,4 @@
 from boot.settings import *  # noqa: F403
 
 CELERY_IMPORTS = ["tests.apps.uploads.deadly"]
+CELERY_WORKER_LOST_WAIT = 1  # seconds before a dead process is believed to be dead; 10 otherwise
