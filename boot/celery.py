@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging.config
 import os
-import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init, worker_ready
+from celery.signals import beat_init, setup_logging, worker_init
 from django.conf import settings
+from django.dispatch import receiver
 from kombu.transport import TRANSPORT_ALIASES
 
-from boot import heartbeat, parent
+from apps.scheduler.signals import turned
+from boot import supervised
+from boot.consumer import Heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
 
@@ -22,6 +24,7 @@ TRANSPORT_ALIASES["sqla"] = "apps.broker.transport:Transport"
 app = Celery("doorito")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(Heartbeat)
 
 
 @setup_logging.connect
@@ -31,25 +34,14 @@ def _log_as_django_does(**_: Any) -> None:
 
 @worker_init.connect
 def _worker_follows(**_: Any) -> None:
-    _follow()
-
-
-@worker_ready.connect
-def _report_worker(**_: Any) -> None:
-    _report("celery-worker")
+    supervised.follow()
 
 
 @beat_init.connect
-def _report_beat(**_: Any) -> None:
-    _follow()
-    _report("celery-beat")
+def _beat_follows(**_: Any) -> None:
+    supervised.follow()
 
 
-def _follow() -> None:
-    if settings.RUNTIME_DIR:
-        parent.follow(signal.SIGTERM)
-
-
-def _report(program: str) -> None:
-    if settings.RUNTIME_DIR:
-        heartbeat.report(settings.RUNTIME_DIR, program, ready=True)
+@receiver(turned)
+def _report_beat(reasons: list[str], **_: Any) -> None:
+    supervised.report(settings.RUNTIME_DIR, "celery-beat", not reasons, tuple(reasons))

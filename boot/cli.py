@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 import sys
 from typing import Final, NoReturn
 
@@ -12,10 +11,13 @@ from boot.places import BASE_DIR
 
 EX_USAGE: Final = 64  # sysexits.h: the command was used incorrectly
 EX_UNAVAILABLE: Final = 69
+EX_CONFIG: Final = 78
 KEY_BYTES: Final = 50  # of randomness: 67 characters, beyond the 50 that Django asks for
 
 RUN_HELP: Final = """\
 usage: doorito run [--reload] [ROLE] [ARGUMENTS ...]
+
+Without a ROLE, or with `web`, the variable DOORITO_ROLE decides where it is set.
 
 Supervised roles, which validate the environment, prepare the database and run under supervisord:
   all             web server, worker and beat (and the embedded PostgreSQL, where it is asked for)
@@ -69,6 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     write.set_defaults(action=_env_write)
     check = about.add_parser("check", help="tell whether those two are fresh (status 1 when not)")
     check.set_defaults(action=_env_check)
+    health = commands.add_parser(
+        "health",
+        help="whether what runs here does its work (exit status 0, or 1 and why)",
+        description="Asks /readyz of the web server, and the reports of the worker's and beat's own loops. "
+        "Exit status 0: all ready; 1: not, and why; 64: no such role runs here.",
+    )
+    health.add_argument("role", metavar="ROLE", nargs="?", help="one of them; all that run, unless given")
+    health.add_argument("--json", action="store_true", help="for machines")
+    health.set_defaults(action=_health)
     secret = commands.add_parser("secret", help="print a random key for DJANGO_SECRET_KEY")
     secret.set_defaults(action=_secret)
     setup = commands.add_parser("setup", help="write .env.local for development, unless it is there")
@@ -83,7 +94,12 @@ def _run(given: list[str]) -> int:
         print(RUN_HELP, end="")
         return 0
     reload = given[:1] == ["--reload"]
-    role, *rest = given[reload:] or [roles.DEFAULT]
+    argument, rest = next(iter(given[reload:]), None), given[reload + 1 :]
+    try:
+        role = _chosen_role(argument)
+    except roles.Disagreement as error:
+        print(f"doorito: {error}", file=sys.stderr)
+        return EX_CONFIG
     supervised = role in roles.SUPERVISED
     if not role or role.startswith("-") or (supervised and rest) or (reload and not supervised):
         wrong, known = " ".join(given), ", ".join(roles.NAMES)
@@ -94,6 +110,15 @@ def _run(given: list[str]) -> int:
 
     _mention_unread_file()
     return run(role, rest, reload)
+
+
+def _chosen_role(argument: str | None) -> str:
+    """Other programs need no registry, and run with a broken one."""
+    if argument not in (None, *roles.SUPERVISED, "dev"):
+        return str(argument)
+    from boot.env import examine
+
+    return roles.choose(argument, examine().typed.get("DOORITO_ROLE"))
 
 
 def _mention_unread_file() -> None:
@@ -141,7 +166,21 @@ def _env_check(_: argparse.Namespace) -> int:
     return 1 if stale else 0
 
 
+def _health(options: argparse.Namespace) -> int:
+    from boot import health
+
+    try:
+        found = health.probe(options.role)
+    except health.UnknownProgram as error:
+        print(f"doorito health: {error}", file=sys.stderr)
+        return EX_USAGE
+    print(health.as_json(found) if options.json else health.report(found), end="")
+    return health.HEALTHY if health.is_healthy(found) else health.UNHEALTHY
+
+
 def _secret(_: argparse.Namespace) -> int:
+    import secrets  # here: the health probe is to be cheap
+
     print(secrets.token_urlsafe(KEY_BYTES))
     return 0
 

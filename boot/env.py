@@ -12,11 +12,12 @@ no message quotes a secret, nor a path that may be one set by mistake.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import Final
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
 from boot import places, reading, rules, values
 from boot.reading import Environment, InvalidEnvironment
@@ -24,7 +25,7 @@ from boot.variable import Raw, Variable
 
 __all__ = [
     "EX_CONFIG", "GROUPS", "QUEUES", "REGISTRY", "VARIABLES",
-    "Environment", "InvalidEnvironment", "Raw", "Variable", "examine", "load", "load_or_exit",
+    "Environment", "InvalidEnvironment", "Raw", "Variable", "examine", "load", "load_or_exit", "program",
 ]  # fmt: skip
 
 EX_CONFIG: Final = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
@@ -41,6 +42,18 @@ def _public_url(given: Raw) -> str:
     return f"http://localhost:{given['WEB_PORT']}"
 
 
+def with_password(url: str, password: str | None) -> str:
+    """A PostgreSQL URL with `password`, percent-encoded, where it has none; any other as it is."""
+    try:
+        parts, encoded = urlsplit(url), quote(password or "", safe="")
+    except ValueError:  # not readable, or not UTF-8: the reader says so
+        return url
+    if not encoded or parts.scheme not in ("postgresql", "postgres") or parts.password:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    return url.replace(f"://{parts.netloc}", f"://{user.rstrip(':')}:{encoded}@{host}", 1)
+
+
 def _database_url(given: Raw) -> str:
     if given["DOORITO_EMBEDDED_POSTGRES"].lower() not in ("true", "1"):
         return "sqlite:///db.sqlite3"
@@ -49,7 +62,8 @@ def _database_url(given: Raw) -> str:
 
 
 def _broker_url(given: Raw) -> str:
-    scheme, _, rest = given.get("DATABASE_URL", "").partition("://")
+    url = with_password(given.get("DATABASE_URL", ""), given.get("DATABASE_PASSWORD"))
+    scheme, _, rest = url.partition("://")
     if scheme in ("postgresql", "postgres"):
         return f"sqla+postgresql://{rest}"
     return "sqla+postgresql://doorito:doorito@localhost:5432/doorito"
@@ -125,6 +139,9 @@ GROUPS: Final = {
         Variable("DATABASE_URL", values.url("postgresql", "postgres", "sqlite"), EVERY,
                  "The database. Production needs PostgreSQL 16 or newer.", _database_url, secret=True,
                  default_text="sqlite:///db.sqlite3, or the embedded PostgreSQL"),
+        Variable("DATABASE_PASSWORD", values.TEXT, EVERY,
+                 "The password for a DATABASE_URL without one: any characters, nothing to percent-encode.",
+                 secret=True),
         Variable("DATABASE_WAIT_S", values.whole(0, 3600, "seconds"), START,
                  "How long a start waits for the database before it gives up with status 69.", "60"),
         Variable("MIGRATIONS_WAIT_S", values.whole(0, 86_400, "seconds"), START,
@@ -181,7 +198,8 @@ GROUPS: Final = {
     ),
     "Start and stop": (
         Variable("DOORITO_ROLE", values.one_of("all", *EVERY), START,
-                 "The role that runs; `doorito run` sets it for its programs."),
+                 "The role, where the command cannot be changed: it holds where `doorito run` is given "
+                 "no role, or web. Any other role beside it is refused. Programs find theirs in it."),
         Variable("STOP_BUDGET_S", values.whole(20, 172_800, "seconds"), START,
                  "How long a whole stop may take. It is divided among the programs; what still runs then "
                  "is killed.", "120"),
@@ -216,7 +234,16 @@ def load_or_exit(environ: Raw | None = None) -> Environment:
 
 def examine(environ: Raw | None = None) -> Environment:
     """As `load`, but whatever is wrong stands in `problems`; what could not be read is missing."""
-    return reading.examine(VARIABLES, os.environ if environ is None else environ)
+    found = reading.examine(VARIABLES, os.environ if environ is None else environ)
+    complete: dict[str, Any] = dict(found.typed)
+    if url := complete.get("DATABASE_URL"):
+        complete["DATABASE_URL"] = with_password(url, complete.get("DATABASE_PASSWORD"))
+    return dataclasses.replace(found, typed=complete)
+
+
+def program() -> str | None:
+    """The name of the program that this process is of, where supervisord runs it."""
+    return os.environ.get("SUPERVISOR_PROCESS_NAME")
 
 
 def names_file() -> bool:

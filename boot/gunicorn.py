@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
-from boot import heartbeat, parent
+from boot import supervised
 from boot.env import load_or_exit
 from boot.logs import logging_config
 from boot.rules import stop_seconds
@@ -40,12 +39,10 @@ logconfig_dict = logging_config(env["LOG_LEVEL"], env["LOG_FORMAT"])
 
 
 def on_starting(_: Arbiter) -> None:
-    """Stop when supervisord is killed: a master that nobody watches would keep the port."""
-    if env["DOORITO_ROLE"]:
-        parent.follow(signal.SIGTERM)
+    """Do not outlive supervisord."""
+    supervised.follow()
 
 
 def post_worker_init(worker: Worker) -> None:
     """Tell the plug-in that a worker has the application and takes requests."""
-    if env["DOORITO_ROLE"]:
-        heartbeat.report(env["DOORITO_RUNTIME_DIR"], "web", ready=True)
+    supervised.report(env["DOORITO_RUNTIME_DIR"], "web", ready=True)

@@ -11,8 +11,17 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 logger = logging.getLogger(__name__)
+
+
+class Fact(NamedTuple):
+    """What a program has said of itself."""
+
+    at: float  # CLOCK_BOOTTIME, seconds
+    ready: bool
+    reasons: tuple[str, ...]
 
 
 def path(runtime_dir: str | Path, program: str) -> Path:
@@ -37,13 +46,19 @@ def report(runtime_dir: str | Path, program: str, ready: bool, reasons: tuple[st
         logger.warning("%s cannot be written: %s", target, error.strerror)
 
 
+def read(runtime_dir: str | Path, program: str) -> Fact | None:
+    """What `program` said last; None where it has said nothing that can be understood."""
+    try:
+        said = json.loads(path(runtime_dir, program).read_bytes())
+        return Fact(float(said["at"]), said["ready"] is True, tuple(map(str, said["reasons"])))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
 def is_ready(runtime_dir: str | Path, program: str) -> bool:
     """Whether `program` has said that it is ready."""
-    try:
-        fact = json.loads(path(runtime_dir, program).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(fact, dict) and fact.get("ready") is True
+    fact = read(runtime_dir, program)
+    return fact is not None and fact.ready
 
 
 def forget(runtime_dir: str | Path, program: str) -> None:

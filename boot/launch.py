@@ -101,17 +101,7 @@ def _start(role: str, reload: bool, env: Environment, log: _Log) -> NoReturn:
     is_first = embedded and not _cluster(env).data.exists()
     with _database(env, embedded, log):
         _prepare(role, env, environ, log)
-    runtime.write_facts(
-        folder,
-        {
-            "role": role,
-            "programs": names,
-            "reporting": roles.reporting(names, reload),
-            "log_format": env["LOG_FORMAT"],
-            "web": roles.web_address(env.typed),
-            "stop_budget_s": env["STOP_BUDGET_S"],
-        },
-    )
+    runtime.write_facts(folder, roles.facts(role, names, reload, env.typed))
     status_command = runtime.point_supervisorctl(folder)
     lines = roles.announcement(role, env.typed, env.sources, status_command, is_first)
     runtime.keep(lock)
@@ -186,8 +176,18 @@ def _develop(arguments: Sequence[str]) -> int:
         _prepare("dev", env, environ, log)
         if status := subprocess.run(roles.collectstatic(), env=environ, check=False).returncode:
             return status
+        _tell_probe(env)
         start = _stay if embedded else _become
         return start(roles.command("dev", arguments, env.typed), environ)
+
+
+def _tell_probe(env: Environment) -> None:
+    """Let `doorito health` know what to ask, unless a stack in the same folder has told it already."""
+    folder = env["DOORITO_RUNTIME_DIR"]
+    with contextlib.suppress(runtime.RuntimeFolderError):
+        lock = runtime.claim(folder)
+        runtime.write_facts(folder, roles.facts("dev", ("web",), True, env.typed))
+        os.close(lock)
 
 
 def _pass(role: str, arguments: Sequence[str]) -> int:

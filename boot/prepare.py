@@ -10,15 +10,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 EX_UNAVAILABLE: Final = 69  # sysexits.h: a service stays away
 EX_CONFIG: Final = 78
 RETRY_S: Final = 0.5  # seconds between two tries
 REPORT_S: Final = 5.0  # seconds between two lines while waiting
+# PostgreSQL's words, in English: libpq gives no SQLSTATE for a connection that was refused. In another
+# language the database is waited for, in vain, with the words as they are.
+REFUSALS: Final = (
+    (
+        r"password authentication failed|no password supplied",
+        "DATABASE_PASSWORD, or the password in DATABASE_URL",
+    ),
+    (r'role ".*" does not exist|no pg_hba\.conf entry|authentication failed', "the user in DATABASE_URL"),
+    (r'database ".*" does not exist', "the name in DATABASE_URL, or create that database"),
+)
 MIGRATION_LOCK: Final = 0x646F6F72  # "door"; any number will do that nothing else here locks
 
 
@@ -47,15 +60,23 @@ def wait(what: str, limit_s: float, missing: Callable[[], str | None]) -> None:
         time.sleep(RETRY_S)
 
 
+def refusal(reason: str) -> str | None:
+    """What to mend where the server answers but will not have us: waiting would not help. None elsewhere."""
+    return next((mend for pattern, mend in REFUSALS if re.search(pattern, reason)), None)
+
+
 def database_reason() -> str | None:
-    """Why the database cannot be used, on one line; None when it can."""
+    """Why the database cannot be used, on one line; None when it can. Raises GiveUp where it refuses us."""
     from django.db import DatabaseError, connection
 
     try:
         connection.close()
         connection.ensure_connection()
     except DatabaseError as error:
-        return " ".join(str(error).split())
+        reason = " ".join(str(error).split())
+        if mend := refusal(reason):
+            raise GiveUp(f"the database refuses us: {reason}; correct {mend}", EX_CONFIG) from error
+        return reason
     return None
 
 
@@ -137,9 +158,19 @@ def check_static_files() -> None:
     from django.conf import settings
 
     manifest = settings.STATIC_ROOT / "staticfiles.json"
-    if not settings.DEBUG and not manifest.exists():
-        message = f"{manifest} is missing; run `doorito run manage collectstatic --noinput` first"
-        raise GiveUp(message, EX_CONFIG)
+    if not settings.DEBUG and not os.access(manifest, os.R_OK):
+        mend = "run `doorito run manage collectstatic --noinput` first"
+        raise GiveUp(f"{manifest} is missing, or not for user {os.getuid()} to read; {mend}", EX_CONFIG)
+
+
+def check_uploads(folder: Path) -> None:
+    """The web server stores uploads, and the worker their thumbnails. Raises GiveUp."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        message = f"MEDIA_ROOT: {folder} cannot be written ({error.strerror}); mount a folder there that "
+        raise GiveUp(f"{message}user {os.getuid()} may write, or set another", EX_CONFIG) from error
 
 
 def main(with_migrations: bool) -> int:
@@ -156,6 +187,8 @@ def main(with_migrations: bool) -> int:
             check(deploy=env["PUBLIC_URL"].startswith("https://"))
         if env["DOORITO_ROLE"] in ("all", "web"):
             check_static_files()
+        if env["DOORITO_ROLE"] != "celery-beat":
+            check_uploads(env["MEDIA_ROOT"])
         wait("the database", env["DATABASE_WAIT_S"], database_reason)
         if with_migrations:
             migrate(env["MIGRATIONS_WAIT_S"])

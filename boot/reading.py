@@ -107,7 +107,7 @@ def _misspelt(given: Raw, known: set[str]) -> list[str]:
 
 def _is_set_for_us(name: str, given: Raw) -> bool:
     """Whether `doorito run` has set the name for its programs, or a container engine for a link."""
-    return "DOORITO_ROLE" in given or bool(SERVICE_LINK.fullmatch(name.removeprefix("DOORITO")))
+    return "DOORITO_PROGRAM_FILES" in given or bool(SERVICE_LINK.fullmatch(name.removeprefix("DOORITO")))
 
 
 def _file_names(registry: Registry) -> dict[str, str]:

@@ -18,6 +18,8 @@ from boot.values import on_one_line, quoted
 
 WIDTH: Final = 100  # columns
 HIDDEN: Final = "***"
+# What docker-compose.yml does not start without; `.env` is its file.
+COMPOSE_NEEDS: Final = ("DJANGO_SECRET_KEY", "DJANGO_ALLOWED_HOSTS", "DATABASE_PASSWORD")
 # What a URL's query may show; whatever else stands there might be a password or a key.
 HARMLESS: Final = frozenset(
     {"host", "port", "service", "sslmode", "connect_timeout", "timeout", "tls", "ssl"}
@@ -215,8 +217,9 @@ def _object(group: str, variable: Variable, found: Environment) -> dict[str, Any
 def _env_example() -> str:
     head = (
         "# Generated from boot/env.py by `doorito env write`. Every variable of Doorito, with its default.\n"
-        "# Copy it, uncomment what is to differ, and name the copy in DOORITO_ENV_FILE. Values with spaces\n"
-        "# or other specials go in 'single quotes'. Nothing is interpolated; empty counts as unset.\n"
+        "# For docker compose copy it to .env and fill in what is marked REQUIRED. Elsewhere name the\n"
+        "# copy in DOORITO_ENV_FILE. Uncomment what is to differ. Values with spaces or other specials go in\n"
+        "# 'single quotes', where nothing is interpolated. Empty counts as unset.\n"
     )
     sections = [
         f"\n# --- {title} ---\n\n" + "\n".join(map(_example, group)) for title, group in GROUPS.items()
@@ -232,11 +235,14 @@ def _example(variable: Variable) -> str:
     ]
     if variable.secret:
         facts.append(f"Or {variable.name}_FILE: a file that holds it.")
+    needed = variable.name in COMPOSE_NEEDS
+    if needed:
+        facts.append("REQUIRED by docker compose: fill it in.")
     comment = "\n".join(textwrap.indent(_wrapped(fact, WIDTH - 2), "# ") for fact in facts)
     # An example that depends on the machine, or that is a secret, would be of no use: empty is unset.
     plain = variable.default if isinstance(variable.default, str) else ""
     text = plain if not variable.secret or masked(variable, plain) == plain else ""
-    return f"{comment}\n#{variable.name}={_in_file(text)}\n"
+    return f"{comment}\n" + (f"{variable.name}=\n" if needed else f"#{variable.name}={_in_file(text)}\n")
 
 
 def _defaults_sentence(variable: Variable) -> str:

@@ -19,6 +19,25 @@ NAMES: Final = (*SUPERVISED, "dev", "manage", "doorito")
 Typed = Mapping[str, Any]
 
 
+class Disagreement(Exception):
+    """The command and DOORITO_ROLE name two roles; the message names both."""
+
+
+def choose(argument: str | None, variable: str | None) -> str:
+    """The role that a start has, of its argument and of DOORITO_ROLE.
+
+    The variable is for platforms where the command cannot be changed: it holds where there is no argument,
+    or the image's own (`web`). Raises Disagreement where both say something else.
+    """
+    if not variable or argument in (None, DEFAULT):
+        return variable or argument or DEFAULT
+    if argument in (*SUPERVISED, "dev") and argument != variable:
+        raise Disagreement(
+            f"DOORITO_ROLE: is {variable}, but the command says {argument}; leave one of them out"
+        )
+    return str(argument)
+
+
 def programs(role: str, embedded: bool) -> tuple[str, ...]:
     """The programs of a supervised role, first started first; `embedded` adds our own PostgreSQL."""
     return (("postgres",) if embedded else ()) + SUPERVISED[role]
@@ -50,6 +69,24 @@ def web_address(typed: Typed) -> str:
     """Address and port as runserver and gunicorn take them."""
     host = f"[{typed['WEB_BIND']}]" if ":" in typed["WEB_BIND"] else typed["WEB_BIND"]
     return f"{host}:{typed['WEB_PORT']}"
+
+
+def probe_address(typed: Typed) -> list[str | int]:
+    """Host and port where a probe on this machine reaches the web server."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
+    return [everywhere.get(typed["WEB_BIND"], typed["WEB_BIND"]), typed["WEB_PORT"]]
+
+
+def facts(role: str, names: Sequence[str], reload: bool, typed: Typed) -> dict[str, Any]:
+    """What probes and the plug-in need to know, who read no environment; nothing secret."""
+    return {
+        "role": role,
+        "programs": list(names),
+        "reporting": reporting(names, reload),
+        "log_format": typed["LOG_FORMAT"],
+        "probe": probe_address(typed),
+        "stop_budget_s": typed["STOP_BUDGET_S"],
+    }
 
 
 def supervisor_environment(role: str, names: Sequence[str], reload: bool, typed: Typed) -> dict[str, str]:
@@ -96,4 +133,4 @@ def announcement(
     if source.startswith("file ") and is_embedded(typed, sources):
         password = f"first password {typed['DJANGO_SUPERUSER_PASSWORD']}" if is_first else "first password"
         lines.append(f"  log in    {typed['DJANGO_SUPERUSER_EMAIL']}, {password} in {source}")
-    return [*lines, f"  status    {status_command}", "  stop      Ctrl-C"]
+    return [*lines, f"  status    {status_command}", "  stop      Ctrl-C, or TERM"]

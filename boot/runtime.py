@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Mapping
@@ -79,7 +80,8 @@ def keep(descriptor: int) -> None:
 
 def clean(folder: Path) -> None:
     """Remove what a killed supervisord left: nobody else can be using it, since the lock is ours."""
-    for path in [folder / "supervisor.sock", folder / "supervisord.pid", *folder.glob("heartbeat/*")]:
+    left = [folder / name for name in ("supervisor.sock", "supervisord.pid", "facts.json")]
+    for path in [*left, *folder.glob("heartbeat/*")]:
         path.unlink(missing_ok=True)
 
 
@@ -88,6 +90,11 @@ def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     draft = folder / "facts.json.new"
     draft.write_text(json.dumps(facts, indent=1))
     draft.replace(folder / "facts.json")
+
+
+def told() -> Path | None:
+    """The runtime folder where this environment's supervisorctl looks, by the file that we wrote for it."""
+    return _told(Path(sys.prefix, "etc", "supervisord.conf"))
 
 
 def point_supervisorctl(folder: Path) -> str:
@@ -110,7 +117,9 @@ def point_supervisorctl(folder: Path) -> str:
 
 
 def _short(command: Path) -> str:
-    """The command as one types it in the checkout."""
+    """The command as one types it: by its name where the PATH leads to it, else as in the checkout."""
+    if shutil.which(command.name) == str(command):
+        return command.name
     return str(command.relative_to(BASE_DIR) if command.is_relative_to(BASE_DIR) else command)
 
 

@@ -88,8 +88,7 @@ USE_TZ = True
 # Places
 
 STATE_DIR = env["DOORITO_STATE_DIR"]
-# Set by the launcher for the programs that it starts, which then report their readiness there.
-RUNTIME_DIR = env["DOORITO_RUNTIME_DIR"] if env["DOORITO_ROLE"] else None
+RUNTIME_DIR = env["DOORITO_RUNTIME_DIR"]  # where programs report
 MEDIA_ROOT = env["MEDIA_ROOT"]
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -100,7 +99,9 @@ STORAGES = {
         # Debug pages need no manifest, so that a page can be changed without collectstatic.
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage",
+        # Public, and often collected by another user than the one who serves them.
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
 # With debug on, files are found where they lie, and there is no folder of collected ones to warn of.

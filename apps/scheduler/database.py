@@ -9,8 +9,9 @@ from typing import Any, Final
 from django.db import Error, connection
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from apps.scheduler import ownership
+from apps.scheduler import ownership, signals
 
+NO_DATABASE: Final = "the database does not answer"
 RETRY_S: Final = 1.0  # seconds between two tries: a restart of PostgreSQL takes about as long
 
 logger = logging.getLogger(__name__)
@@ -38,9 +39,19 @@ class WaitingScheduler(DatabaseScheduler):
         ownership.take_back()
         super().setup_schedule()
 
+    def tick(self, *args: Any, **options: Any) -> Any:
+        """A turn of beat's loop; seconds until the next one. Tells `signals.turned`."""
+        self._reasons: list[str] = []
+        wait = super().tick(*args, **options)
+        signals.turned.send(sender=type(self), reasons=self._reasons)
+        return wait
+
     def schedule_changed(self) -> bool:
         """Whether rows have changed; while the database is away none has, in one line of the log."""
-        return _database_answers() and bool(super().schedule_changed())
+        if not _database_answers():
+            self._reasons = [NO_DATABASE]
+            return False
+        return bool(super().schedule_changed())
 
     def all_as_schedule(self) -> dict[str, Any]:
         """The enabled rows; while the database is away, those that were read last."""

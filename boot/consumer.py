@@ -1,0 +1,54 @@
+"""The worker's word on itself, from the loop that takes its tasks: a worker whose loop hangs falls silent."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from celery import bootsteps
+from django.conf import settings
+
+from boot import supervised
+
+INTERVAL_S: Final = 2.0  # seconds between two reports
+NOT_CONNECTED: Final = "not connected to the broker"
+
+
+class Heartbeat(bootsteps.StartStopStep):
+    """Reports from the consumer's own loop, never from a thread or a signal that would go on without it.
+
+    A solo pool runs its tasks in that loop, so it is silent for as long as a task runs.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._next_at = 0.0
+        if not consumer.hub:
+            # Celery's loop for brokers that have no event loop calls this once a turn.
+            pending = consumer.perform_pending_operations
+
+            def perform_pending_operations() -> None:
+                self._turn()
+                pending()
+
+            consumer.perform_pending_operations = perform_pending_operations
+
+    def start(self, consumer: Any) -> None:
+        """The consumer is connected; its loop runs next, and reports at its first turn."""
+        self._next_at = 0.0
+        if consumer.hub:
+            consumer.hub.call_soon(self._turn)
+            # Celery cancels it when the connection is lost.
+            consumer.hub.call_repeatedly(INTERVAL_S, self._turn)
+
+    def stop(self, consumer: Any) -> None:
+        """The connection was lost, or the worker is told to stop."""
+        supervised.report(settings.RUNTIME_DIR, "celery-worker", False, (NOT_CONNECTED,))
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_at:
+            self._next_at = now + INTERVAL_S / 2
+            supervised.report(settings.RUNTIME_DIR, "celery-worker", True)

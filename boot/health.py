@@ -1,0 +1,138 @@
+"""`doorito health [ROLE]`: whether what runs here does its work. Standard library only, and cheap.
+
+It asks /readyz of the web server, and reads what the worker and beat last reported from their own loops
+(`boot.heartbeat`): a process that is merely alive is not healthy. What to ask stands in
+`<runtime>/facts.json`, which a start writes once it is prepared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from boot import heartbeat, places, runtime
+
+HEALTHY: Final = 0
+UNHEALTHY: Final = 1  # what a container engine takes for unhealthy
+SILENT_S: Final = 30.0  # seconds; the loops report every 1 to 5, and a busy machine is slow
+ANSWER_S: Final = 4.0  # seconds for /readyz; whoever probes gives up after 5
+REPORTERS: Final = ("celery-worker", "celery-beat")
+REQUEST: Final = b"GET /readyz HTTP/1.0\r\nHost: localhost\r\nUser-Agent: doorito-health\r\n\r\n"
+MOST_BYTES: Final = 65536  # of an answer
+
+
+class UnknownProgram(Exception):
+    """The stack that runs here has no such role; the message says which it has."""
+
+
+class Health(NamedTuple):
+    """What is known of one program; `reasons` say why it is not ready."""
+
+    program: str
+    ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+def probe(role: str | None = None, folder: Path | None = None) -> list[Health]:
+    """The health of each program of the stack in `folder`, or of the one that is called `role`.
+
+    Raises UnknownProgram where the stack runs no such role.
+    """
+    where = folder or runtime_dir()
+    facts = _facts(where)
+    if facts is None:
+        return [Health(role or "start", False, (f"nothing has started yet in {where}",))]
+    return [_ask(program, facts, where) for program in _chosen(role, facts)]
+
+
+def report(found: Sequence[Health]) -> str:
+    """A line for each program: ready, or why not."""
+    return "".join(f"{one.program}: {_words(one)}\n" for one in found)
+
+
+def as_json(found: Sequence[Health]) -> str:
+    """The same for machines: an object, its `programs` by name."""
+    programs = {one.program: {"ready": one.ready, "reasons": list(one.reasons)} for one in found}
+    return json.dumps({"ready": is_healthy(found), "programs": programs}) + "\n"
+
+
+def is_healthy(found: Sequence[Health]) -> bool:
+    """Whether all are ready."""
+    return all(one.ready for one in found)
+
+
+def runtime_dir() -> Path:
+    """Where supervisorctl would look too: DOORITO_RUNTIME_DIR, what the last start told it, the default."""
+    # Read here and not through the registry, whose imports would cost more than the probe.
+    given = os.environ.get("DOORITO_RUNTIME_DIR")
+    return places.absolute(given) if given else runtime.told() or Path(places.default_runtime_dir())
+
+
+def judge(program: str, fact: heartbeat.Fact | None, now: float) -> Health:
+    """What a report says at `now`, in CLOCK_BOOTTIME seconds like its own time."""
+    if fact is None:
+        return Health(program, False, ("has not reported yet",))
+    age = now - fact.at
+    if age > SILENT_S:
+        return Health(program, False, (f"last reported {age:.0f} s ago", *fact.reasons))
+    return Health(program, fact.ready, fact.reasons)
+
+
+def _words(one: Health) -> str:
+    return "ready" if one.ready else f"not ready: {'; '.join(one.reasons) or 'it says no more'}"
+
+
+def _facts(folder: Path) -> dict[str, Any] | None:
+    try:
+        facts = json.loads((folder / "facts.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def _chosen(role: str | None, facts: dict[str, Any]) -> list[str]:
+    programs = [program for program in facts["programs"] if program in ("web", *REPORTERS)]
+    if role in (None, facts["role"]):
+        return programs
+    if role not in programs:
+        raise UnknownProgram(f"{role} does not run here; what does is {', '.join(programs)}")
+    return [role]
+
+
+def _ask(program: str, facts: dict[str, Any], folder: Path) -> Health:
+    if program == "web":
+        host, port = facts["probe"]
+        return _ask_web(host, port)
+    return judge(program, heartbeat.read(folder, program), time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+def _ask_web(host: str, port: int) -> Health:
+    try:
+        status, body = _get(host, port)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Health("web", False, (f"/readyz does not answer on port {port} ({reason})",))
+    try:
+        answer = json.loads(body)
+        return Health("web", status == 200 and answer["ready"] is True, tuple(answer["reasons"]))
+    except (ValueError, TypeError, KeyError):
+        return Health("web", False, (f"/readyz answers {status}, and not in Doorito's words",))
+
+
+def _get(host: str, port: int) -> tuple[int, bytes]:
+    """Status and body of /readyz. By hand: http.client takes as long to import as all the rest."""
+    with socket.create_connection((host, port), ANSWER_S) as connection:
+        connection.sendall(REQUEST)
+        answer = b""
+        while len(answer) < MOST_BYTES and (chunk := connection.recv(MOST_BYTES)):
+            answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise ValueError("what answers is no web server")
+    return int(words[1]), body
