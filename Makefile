@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 
 bin := .venv/bin
+compose_dev := docker compose -f docker-compose.yml -f docker-compose.dev.yml
 
 # What runs reads its variables from here; the process environment wins over it. Tests and checks do not.
 run dev migrate superuser shell env: export DOORITO_ENV_FILE ?= .env.local
@@ -78,3 +79,37 @@ css-watch: .venv/.all ## the same, at each change
 .PHONY: bench-start
 bench-start: .venv/.all ## time a start, stage by stage
 	@$(bin)/python -m tests.bench.start
+
+# Random where Compose asks for a secret; a production .env is filled in by hand.
+.env: | .env.example
+	@umask 077; key() { head -c 48 /dev/urandom | base64 | tr -d '\n' | tr '+/' '-_'; }; \
+	sed -e "s/^DJANGO_SECRET_KEY=$$/&$$(key)/" -e "s/^DATABASE_PASSWORD=$$/&$$(key)/" \
+	    -e "s/^DJANGO_ALLOWED_HOSTS=$$/&localhost,127.0.0.1/" \
+	    -e "s/^#\(DJANGO_SUPERUSER_EMAIL=\)$$/\1admin@example.com/" \
+	    -e "s/^#\(DJANGO_SUPERUSER_PASSWORD=\)$$/\1$$(key)/" .env.example > .env.new && mv .env.new .env
+	@echo 'doorito: wrote .env, with random secrets, for docker compose; yours to edit' >&2
+
+.PHONY: docker-build
+docker-build: ## build the image
+	docker build --tag doorito --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" .
+
+# In development files belong to whoever owns the source.
+docker-up docker-down docker-logs docker-shell: export DEV_UID ?= $(shell id -u)
+docker-up docker-down docker-logs docker-shell: export DEV_GID ?= $(shell id -g)
+
+.PHONY: docker-up
+docker-up: .env ## start the development stack in containers: Django's server and PostgreSQL
+	$(compose_dev) up --build --detach --wait
+	@echo "doorito: http://localhost:$${WEB_PORT:-8000}, first log-in in .env; make docker-logs, make docker-shell, make docker-down" >&2
+
+.PHONY: docker-down
+docker-down: .env ## stop it; the data stays
+	$(compose_dev) --profile celery down
+
+.PHONY: docker-logs
+docker-logs: .env ## its logs, as they come
+	$(compose_dev) --profile celery logs --follow
+
+.PHONY: docker-shell
+docker-shell: .env ## a shell in its web container
+	$(compose_dev) exec web sh

@@ -218,8 +218,8 @@ def _env_example() -> str:
     head = (
         "# Generated from boot/env.py by `doorito env write`. Every variable of Doorito, with its default.\n"
         "# For docker compose copy it to .env and fill in what is marked REQUIRED. Elsewhere name the\n"
-        "# copy in DOORITO_ENV_FILE. Uncomment what is to differ. Values with spaces or other specials go in\n"
-        "# 'single quotes', where nothing is interpolated. Empty counts as unset.\n"
+        "# copy in DOORITO_ENV_FILE. Uncomment what is to differ. Values with spaces or other specials go\n"
+        "# in 'single quotes', where nothing is interpolated. Empty counts as unset.\n"
     )
     sections = [
         f"\n# --- {title} ---\n\n" + "\n".join(map(_example, group)) for title, group in GROUPS.items()

@@ -42,7 +42,12 @@ class Plugin:
         self._output.subscribe()
         self._waker.install()
         events.subscribe(events.SupervisorRunningEvent, self._on_running)
-        events.subscribe(events.ProcessStateStartingEvent, self._on_starting)
+        for event in (
+            events.ProcessStateStartingEvent,
+            events.ProcessStateStoppedEvent,
+            events.ProcessStateExitedEvent,
+        ):
+            events.subscribe(event, self._forget)
         events.subscribe(events.ProcessStateFatalEvent, self._on_fatal)
 
     def close(self) -> None:
@@ -67,7 +72,8 @@ class Plugin:
             receive = self._options.signal_receiver.receive
             signal.signal(signal.SIGHUP, lambda *_: receive(signal.SIGTERM, None))
 
-    def _on_starting(self, event: Any) -> None:
+    def _forget(self, event: Any) -> None:
+        """What a program said of itself ends with it."""
         heartbeat.forget(self._runtime_dir, event.process.config.name)
 
     def _on_fatal(self, event: Any) -> None:
