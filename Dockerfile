@@ -11,7 +11,7 @@ COPY pyproject.toml uv.lock ./
 
 # What the programs import, compiled: on a read-only root nothing could be compiled later.
 FROM uv AS packages
-RUN uv sync --locked --no-default-groups --compile-bytecode
+RUN uv sync --locked --no-default-groups --compile-bytecode && rm .venv/.lock
 # Sources of translations, which only a translator reads; the compiled ones stay.
 RUN find .venv -name '*.po' -delete
 # supervisorctl looks beside its own folder: no option is needed in any container.

@@ -131,6 +131,8 @@ GROUPS: Final = {
                  _runtime_dir, default_text="/tmp/doorito-UID-HASH"),  # noqa: S108 - the launcher verifies it
         Variable("MEDIA_ROOT", values.PATH, (*WEB, *WORKER), "Where uploaded files are kept.",
                  _media_root, default_text="DOORITO_STATE_DIR/media"),
+        Variable("STATIC_ROOT", values.PATH, WEB,
+                 "Where collectstatic puts static files, and whence they are served.", "staticfiles"),
     ),
     "Database": (
         Variable("DOORITO_EMBEDDED_POSTGRES", values.BOOLEAN, START,

@@ -60,7 +60,7 @@ def children_environment(env: Environment) -> dict[str, str]:
     """
     environ = dict(env.merged)
     environ.pop("DOORITO_ENV_FILE", None)
-    for name in ("DOORITO_RUNTIME_DIR", "DOORITO_STATE_DIR", "MEDIA_ROOT"):
+    for name in ("DOORITO_RUNTIME_DIR", "DOORITO_STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT"):
         environ[name] = str(env[name])
     for name in ("DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION"):
         environ[name] = env[name]
@@ -174,11 +174,25 @@ def _develop(arguments: Sequence[str]) -> int:
     embedded = roles.is_embedded(env.typed, env.sources)
     with _database(env, embedded, log):
         _prepare("dev", env, environ, log)
+        _make_room_for_static_files(env, environ)
         if status := subprocess.run(roles.collectstatic(), env=environ, check=False).returncode:
             return status
         _tell_probe(env)
         start = _stay if embedded else _become
         return start(roles.command("dev", arguments, env.typed), environ)
+
+
+def _make_room_for_static_files(env: Environment, environ: dict[str, str]) -> None:
+    """In an image the code is root's: the files go to the runtime folder, unless a place is given."""
+    root = env["STATIC_ROOT"]
+    nearest = next(path for path in (root, *root.parents) if path.exists())
+    if env.sources["STATIC_ROOT"] == "default" and not os.access(nearest, os.W_OK):
+        folder = env["DOORITO_RUNTIME_DIR"]
+        try:
+            os.close(runtime.private(folder))
+        except runtime.RuntimeFolderError as error:
+            raise Refused(str(error)) from error
+        environ["STATIC_ROOT"] = str(folder / "staticfiles")
 
 
 def _tell_probe(env: Environment) -> None:

@@ -91,7 +91,7 @@ STATE_DIR = env["DOORITO_STATE_DIR"]
 RUNTIME_DIR = env["DOORITO_RUNTIME_DIR"]  # where programs report
 MEDIA_ROOT = env["MEDIA_ROOT"]
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = env["STATIC_ROOT"]
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
