@@ -88,7 +88,7 @@ def _migrations() -> dict[str, Any]:
     from apps.ops.health import pending_migrations
 
     try:
-        return {"pending": pending_migrations()}
+        return {"pending": tuple(pending_migrations())}
     except Error as error:
         return {"pending_reason": _line(error)}
 
