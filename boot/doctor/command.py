@@ -27,6 +27,7 @@ from boot.doctor.finding import Finding, skipped, status
 from boot.env import examine
 
 INTERRUPTED: Final = 130  # as shells say it: 128 and the number of SIGINT
+UNWRITABLE: Final = 2  # nobody was told that all is well
 OF_A_SERVER: Final = (reachability.VERSION_CHECK, connections.CHECK, migrations.CHECK, clock.CHECK)
 
 
@@ -57,6 +58,10 @@ def _database(deployment: Deployment) -> Iterator[Finding]:
     yield clock.check(asked)
 
 
+class _Unwritable(Exception):
+    """Nobody can read the report: the disk is full, or whoever read has read enough."""
+
+
 def show(as_json: bool) -> int:
     """Print the report; the exit status is 0 when all is well, 1 with warnings, 2 with errors."""
     deployment = find(examine())
@@ -66,9 +71,10 @@ def show(as_json: bool) -> int:
         return _print(deployment, as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read has read enough; Python would complain once more at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
+    except _Unwritable as reason:
+        print(f"doorito: the report cannot be written ({reason})", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again at its end
+        return UNWRITABLE
 
 
 def _print(deployment: Deployment, as_json: bool) -> int:
@@ -80,6 +86,13 @@ def _print(deployment: Deployment, as_json: bool) -> int:
     for finding in examined(deployment):
         findings.append(finding)
         if not as_json:
-            print(report.lines(finding, colours, width), flush=True)
-    print(report.as_json(findings) if as_json else f"\n{report.summary(findings)}", flush=True)
+            _say(report.lines(finding, colours, width))
+    _say(report.as_json(findings) if as_json else f"\n{report.summary(findings)}")
     return status(findings)
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        raise _Unwritable(error.strerror) from error

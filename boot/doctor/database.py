@@ -76,7 +76,7 @@ def _clock() -> Iterator[tuple[float, float]]:
 
     with connection.cursor() as cursor:
         for _ in range(CLOCK_TRIES):
-            before, start = time.time(), time.monotonic()
+            start, before = time.monotonic(), time.time()  # a pause between the two adds to the doubt
             cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
             half = (time.monotonic() - start) / 2
             yield half, cursor.fetchone()[0] - (before + half)

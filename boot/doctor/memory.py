@@ -1,9 +1,9 @@
 """The memory limit against what the processes are expected to take.
 
 The figures are proportional set sizes (Pss of /proc/PID/smaps_rollup: shared pages are divided among
-those who share them) of this project with its sample feature, measured while ten people uploaded pictures of
-1500 x 1500 pixels: 445 MB with 2 web processes and 2 of the worker, 575 MB with 4 and 2, 504 MB with 2
-and 4; at rest 293 MB. Code of yours that holds more needs more.
+those who share them) of this project with its sample feature, measured while more people than there were
+threads uploaded pictures of 1500 x 1500 pixels: 445 MiB with 2 web processes and 2 of the worker, 575 with
+4 and 2, 504 with 2 and 4; at rest 293, 328 and 302. Code of yours that holds more needs more.
 """
 
 from __future__ import annotations

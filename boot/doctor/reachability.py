@@ -23,6 +23,7 @@ MENDS: Final = {
     r"too many|connection slots": "raise max_connections of the server, or see the check `connections`",
     r"host name|resolve|not known": "mend the host in DATABASE_URL, or the name service",
     r"refused|No such file": "start the server, or mend host and port in DATABASE_URL",
+    r"invalid response": "mend host and port in DATABASE_URL: what answers there is no PostgreSQL",
     r"time-?out|timed out|not answer|unreachable|No route": (
         "mend host and port in DATABASE_URL, or the firewall in between"
     ),

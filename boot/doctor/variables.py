@@ -33,7 +33,8 @@ def examined(env: Environment) -> Iterator[Finding]:
         yield warning(CHECK, text, _mend(text))
     if not env.problems and not env.warnings:
         given = sum(source != "default" for name, source in env.sources.items() if name in VARIABLES)
-        yield ok(CHECK, f"{given} are set, the others have their defaults")
+        verb = "is" if given == 1 else "are"
+        yield ok(CHECK, f"{given} {verb} set, the others have their defaults")
 
 
 def readable(path: Path, status: os.stat_result) -> Iterator[Finding]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -197,6 +199,32 @@ def test_sqlite_is_looked_at_without_making_it(tmp_path: Path) -> None:
     assert _of("database", report)[0] == "warning"
     assert {_of(check, report)[0] for check in ("version", "connections", "clock")} == {"skipped"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_that_cannot_be_written_is_no_success() -> None:
+    """A full disk, which /dev/full is: one line, no traceback, status 2."""
+    with Stack(embedded=False) as stack, Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            stack.command("doctor"), env=stack.environ, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+        said = b"doorito: the report cannot be written (No space left on device)\n"
+        assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_an_interrupt_ends_it_quietly(nobody: socket.socket) -> None:
+    """While it waits for a database that says nothing; who asks it ends as well."""
+    nobody.listen()
+    port = nobody.getsockname()[1]
+    environ = {"DATABASE_URL": f"postgresql://doorito@127.0.0.1:{port}/doorito?connect_timeout=100"}
+    with Stack(environ=environ, embedded=False) as stack:
+        process = subprocess.Popen(
+            stack.command("doctor"), env=stack.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        asking, _ = nobody.accept()
+        with asking:
+            process.send_signal(signal.SIGINT)
+            assert (process.communicate()[1], process.returncode) == (b"", 130)
+            wait_until("the end of who asked", lambda: not stack.processes())
 
 
 def test_wrong_use_is_exit_status_64() -> None:

@@ -40,6 +40,7 @@ def test_a_server_that_does_not_answer_is_an_error() -> None:
         ("[Errno -2] Name or service not known", "mend the host"),
         ("failed to resolve host 'db.internal'", "mend the host"),
         ("connection timeout expired", "firewall"),
+        ("received invalid response to SSL negotiation: H", "no PostgreSQL"),
         ("it did not answer within 20 s", "firewall"),
         ("FATAL:  sorry, too many clients already", "max_connections"),
         ("FATAL:  the database system is shutting down", "whose log"),
