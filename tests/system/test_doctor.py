@@ -18,7 +18,7 @@ import pytest
 from boot import postgres
 from tests import embedded
 from tests.system.databases import execute, url
-from tests.system.jobs import do_main_job
+from tests.system.jobs import do_main_job, visitor
 from tests.system.stack import Stack, wait_until
 from tests.system.test_refusals import SECRET, WRONG
 
@@ -235,11 +235,15 @@ def test_wrong_use_is_exit_status_64() -> None:
 
 def test_a_running_stack_is_well_and_holds_no_more_connections_than_reckoned(stack: Stack) -> None:
     """The embedded server is asked, the role is known, and the estimate is not below what is open."""
-    visitors = [threading.Thread(target=do_main_job, args=(stack,)) for _ in range(6)]
-    for thread in visitors:
-        thread.start()
-    for thread in visitors:
-        thread.join()
+    senders = [
+        threading.Thread(target=visitor(stack).upload, args=(f"{number}.txt", b"a file"))
+        for number in range(6)
+    ]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    do_main_job(stack)
     done = stack.doorito("doctor", "--json")
     assert done.returncode == 0, done.stdout
     found = {finding["check"]: finding["message"] for finding in json.loads(done.stdout)["findings"]}
