@@ -73,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     secret.set_defaults(action=_secret)
     setup = commands.add_parser("setup", help="write .env.local for development, unless it is there")
     setup.set_defaults(action=_setup)
-    doctor = commands.add_parser("doctor", help="check this deployment, and say what to do")
+    statuses = "exit status: 0 all is well; 1 there are warnings; 2 there are errors; 64 wrong usage"
+    doctor = commands.add_parser("doctor", help="check this deployment, and say what to do", epilog=statuses)
     doctor.set_defaults(action=_doctor)
     doctor.add_argument("--json", action="store_true", help="for machines")
     server = commands.add_parser("postgres", help="become the embedded PostgreSQL (supervisord runs this)")
