@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     secret.set_defaults(action=_secret)
     setup = commands.add_parser("setup", help="write .env.local for development, unless it is there")
     setup.set_defaults(action=_setup)
+    statuses = "exit status: 0 all is well; 1 there are warnings; 2 there are errors; 64 wrong usage"
+    doctor = commands.add_parser("doctor", help="check this deployment, and say what to do", epilog=statuses)
+    doctor.set_defaults(action=_doctor)
+    doctor.add_argument("--json", action="store_true", help="for machines")
     server = commands.add_parser("postgres", help="become the embedded PostgreSQL (supervisord runs this)")
     server.set_defaults(action=_postgres)
     return parser
@@ -191,6 +195,13 @@ def _setup(_: argparse.Namespace) -> int:
     if local.write():
         print(f"wrote {local.FILE_NAME}: development settings with a random key and password, yours to edit")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from boot.doctor import command
+
+    _mention_unread_file()
+    return command.show(as_json=options.json)
 
 
 def _postgres(_: argparse.Namespace) -> int:

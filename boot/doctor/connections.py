@@ -1,0 +1,94 @@
+"""The connection budget: how many the programs may open, against how many the server gives.
+
+Each thread of a web process and each process of the worker keeps one connection of Django's. Where the
+broker is in the same server, each that publishes keeps one of SQLAlchemy's as well; measured under
+load, a web thread holds two, the worker's main process and beat hold at most two, as it is summed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from boot.doctor.deployment import Deployment
+from boot.doctor.finding import Finding, error, ok, skipped, warning
+from boot.doctor.server import Server
+
+CHECK: Final = "connections"
+WARNING_SHARE: Final = 0.8  # of what the server gives: the rest is for `manage` commands, backups, psql
+PUBLISHERS: Final = 10  # of one process at a time: Celery's broker_pool_limit
+COUNTS: Final = ("WEB_WORKERS", "WEB_THREADS", "CELERY_CONCURRENCY")
+LOWER: Final = {"web": "WEB_WORKERS or WEB_THREADS", "celery-worker": "CELERY_CONCURRENCY"}
+
+
+@dataclass(frozen=True)
+class Need:
+    """How many connections a program may open, and how that is reckoned."""
+
+    program: str
+    connections: int
+    reckoning: str
+
+
+def check(deployment: Deployment, server: Server) -> Finding:
+    if server.max_connections is None:
+        return skipped(CHECK, "SQLite has no limit of them")
+    if server.is_pooled:
+        return skipped(CHECK, "how many there are is the pooler's business")
+    if lacking := deployment.lacks(*COUNTS, "CELERY_TASK_ALWAYS_EAGER", "DATABASE_URL", "CELERY_BROKER_URL"):
+        return skipped(CHECK, lacking)
+    return enough(needs(deployment.programs, deployment.env.typed), server, deployment.described)
+
+
+def needs(programs: tuple[str, ...], typed: Mapping[str, Any]) -> list[Need]:
+    """What each of the programs may open at the most."""
+    broker = broker_is_here(typed["DATABASE_URL"], typed["CELERY_BROKER_URL"])
+    processes, threads, children = (typed[name] for name in COUNTS)
+    publishers = min(threads, PUBLISHERS) if broker and not typed["CELERY_TASK_ALWAYS_EAGER"] else 0
+    every = 2 if broker else 1  # of the worker's processes, and of beat
+    reckoned = {
+        "web": Need("web", processes * (threads + publishers), f"{processes} x ({threads} + {publishers})"),
+        "celery-worker": Need("celery-worker", (1 + children) * every, f"(1 + {children}) x {every}"),
+        "celery-beat": Need("celery-beat", every, ""),
+    }
+    return [reckoned[program] for program in programs]
+
+
+def broker_is_here(database_url: str, broker_url: str) -> bool:
+    """Whether the broker's tables are in the server that DATABASE_URL names."""
+    is_sql = broker_url.startswith("sqla+")
+    return is_sql and _server(database_url) == _server(broker_url)
+
+
+def _server(url: str) -> tuple[str | None, int, list[str] | None]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or 5432, parse_qs(parts.query).get("host")
+
+
+def enough(needed: list[Need], server: Server, who: str) -> Finding:
+    """The sum against what the server gives to ordinary users, less what other databases hold now."""
+    total = sum(need.connections for need in needed)
+    given = (server.max_connections or 0) - server.reserved - server.others
+    message = f"{_sum(needed, total)} for {who}, of {_given(server, given)}; {server.here} open now"
+    others = "" if len(needed) > 1 else "; other roles take theirs as well"
+    lower = " and ".join(LOWER[need.program] for need in needed if need.program in LOWER)
+    mend = f"raise the server's max_connections{f', or lower {lower}' if lower else ''}"
+    if total > given:
+        return error(CHECK, f"too many: {message}{others}", mend)
+    if total > given * WARNING_SHARE:
+        return warning(CHECK, f"more than {WARNING_SHARE:.0%}: {message}{others}", mend)
+    return ok(CHECK, message + others)
+
+
+def _sum(needed: list[Need], total: int) -> str:
+    """Such as "44 = web 4 x (4 + 4) + celery-worker (1 + 4) x 2 + celery-beat 2"."""
+    parts = [f"{need.program} {need.reckoning or need.connections}" for need in needed]
+    return f"{total} = {' + '.join(parts)}"
+
+
+def _given(server: Server, given: int) -> str:
+    """Such as "97 (max_connections 100 - 3 reserved)"."""
+    others = f" - {server.others} open in other databases" if server.others else ""
+    return f"{given} (max_connections {server.max_connections} - {server.reserved} reserved{others})"
