@@ -20,8 +20,11 @@ from boot.doctor.sizes import KIB, MIB, words
 
 CHECK: Final = "memory"
 SUPERVISORD: Final = 16 * MIB  # bytes, as all of these
+Sizes = Mapping[str, int]
 BASES: Final = {"web": 45 * MIB, "celery-worker": 55 * MIB, "celery-beat": 70 * MIB}
 EACH: Final = {"web": 75 * MIB, "celery-worker": 55 * MIB}
+BASES_AT_REST: Final = {"web": 70 * MIB, "celery-worker": 93 * MIB, "celery-beat": 70 * MIB}
+EACH_AT_REST: Final = {"web": 17 * MIB, "celery-worker": 5 * MIB}
 COUNTS: Final = {"web": "WEB_WORKERS", "celery-worker": "CELERY_CONCURRENCY"}
 WARNING_SHARE: Final = 0.8  # of the limit: the rest is for pictures, tasks and files that are being written
 GROUPS: Final = Path("/sys/fs/cgroup")
@@ -33,14 +36,16 @@ def check(deployment: Deployment, proc: Path = PROC, groups: Path = GROUPS) -> F
         return skipped(CHECK, lacking)
     process = proc / str(deployment.pid or "self")
     limit, machine = memory_limit(process, groups), total(proc)
-    expected = estimate(deployment.programs, deployment.env.typed)
-    return enough(expected, reckoning(deployment.programs, deployment.env.typed), limit, machine)
+    programs, typed = deployment.programs, deployment.env.typed
+    busy = estimate(programs, typed, BASES, EACH)
+    at_rest = estimate(programs, typed, BASES_AT_REST, EACH_AT_REST)
+    return enough(busy, at_rest, reckoning(programs, typed), limit, machine)
 
 
-def estimate(programs: tuple[str, ...], typed: Mapping[str, Any]) -> int:
-    """Bytes that supervisord and the programs are expected to take when they work."""
-    each = sum(EACH[program] * int(typed[COUNTS[program]]) for program in programs if program in COUNTS)
-    return SUPERVISORD + sum(BASES[program] for program in programs) + each
+def estimate(programs: tuple[str, ...], typed: Mapping[str, Any], bases: Sizes, each: Sizes) -> int:
+    """Bytes that supervisord and the programs are expected to take, of a base and for each process."""
+    processes = sum(each[program] * int(typed[COUNTS[program]]) for program in programs if program in COUNTS)
+    return SUPERVISORD + sum(bases[program] for program in programs) + processes
 
 
 def reckoning(programs: tuple[str, ...], typed: Mapping[str, Any]) -> str:
@@ -50,19 +55,22 @@ def reckoning(programs: tuple[str, ...], typed: Mapping[str, Any]) -> str:
     )
 
 
-def enough(expected: int, processes: str, limit: int | None, machine: int | None) -> Finding:
-    """`limit` is the control group's, None for none; then the machine's memory is what there is."""
+def enough(busy: int, at_rest: int, processes: str, limit: int | None, machine: int | None) -> Finding:
+    """`limit` is the control group's, None for none; then the machine's memory is what there is.
+
+    An error where it would not even start; a warning where it may be killed once all have work.
+    """
     known = [size for size in (limit, machine) if size is not None]
-    message = f"about {words(expected)} expected ({processes})"
+    message = f"about {words(busy)} when all work, {words(at_rest)} at rest ({processes})"
     if not known:
         return ok(CHECK, f"{message}; no limit")
     bound = min(known)
     whose = "the limit is" if bound == limit else "no limit but the machine's"
     message = f"{message}; {whose} {words(bound)}"
     mend = "raise the limit (`mem_limit`, `MemoryMax=`), or lower WEB_WORKERS or CELERY_CONCURRENCY"
-    if expected > bound:
+    if at_rest > bound:
         return error(CHECK, message, mend)
-    return warning(CHECK, message, mend) if expected > bound * WARNING_SHARE else ok(CHECK, message)
+    return warning(CHECK, message, mend) if busy > bound * WARNING_SHARE else ok(CHECK, message)
 
 
 def total(proc: Path) -> int | None:

@@ -68,6 +68,30 @@ def test_an_unset_broker_follows_a_postgresql_database() -> None:
     assert load({"DATABASE_URL": url, "CELERY_BROKER_URL": "amqp://h//"})["CELERY_BROKER_URL"] == "amqp://h//"
 
 
+def test_a_password_beside_the_url_may_hold_anything() -> None:
+    """It reaches the database and the broker that follows it, percent-encoded; all else stays."""
+    given = {
+        "DATABASE_URL": "postgresql://u@h:5433/d?sslmode=require",
+        "DATABASE_PASSWORD": "p@:/#?%41 ü'\"$",
+    }
+    found = load(given)
+    url = "postgresql://u:p%40%3A%2F%23%3F%2541%20%C3%BC%27%22%24@h:5433/d?sslmode=require"
+    assert found["DATABASE_URL"] == url
+    assert found["CELERY_BROKER_URL"] == f"sqla+{url}"
+    assert load({**given, "CELERY_BROKER_URL": "sqla+postgresql://v@h/q"})["CELERY_BROKER_URL"].endswith(
+        "//v@h/q"
+    )
+    assert load({"DATABASE_PASSWORD": "x"})["DATABASE_URL"] == "sqlite:///db.sqlite3"
+
+
+def test_two_passwords_are_a_problem_that_shows_neither() -> None:
+    """In the URL and beside it."""
+    (problem,) = problems({"DATABASE_URL": "postgresql://u:one@h/d", "DATABASE_PASSWORD": "two"})
+    assert problem.startswith("DATABASE_PASSWORD: is set, and DATABASE_URL has a password too")
+    for broken in ("postgresql://[u@h/d", "postgresql://u@h:x/d"):
+        assert len(problems({"DATABASE_URL": broken, "DATABASE_PASSWORD": "two"})) == 1
+
+
 def test_defaults_follow_the_variables_that_they_are_made_of() -> None:
     """The port shows in PUBLIC_URL and the state folder in MEDIA_ROOT."""
     found = load({"WEB_PORT": "9000", "DOORITO_STATE_DIR": "/srv/state"})

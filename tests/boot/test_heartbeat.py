@@ -58,6 +58,7 @@ def test_a_file_that_says_nothing_is_not_ready(content: bytes, tmp_path: Path) -
     (tmp_path / "heartbeat").mkdir()
     heartbeat.path(tmp_path, "web").write_bytes(content)
     assert not heartbeat.is_ready(tmp_path, "web")
+    assert heartbeat.read(tmp_path, "web") is None
 
 
 def test_a_reader_never_sees_half_a_report(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import stat
+from pathlib import Path
+
 import psycopg
 import pytest
 from django.contrib.auth import get_user_model
@@ -25,6 +28,51 @@ def test_waiting_is_given_up_in_time() -> None:
     with pytest.raises(prepare.GiveUp, match="waiting for the database after 0 s: no route") as caught:
         prepare.wait("the database", 0, lambda: "no route")
     assert caught.value.status == 69
+
+
+@pytest.mark.parametrize(
+    ("reason", "mend"),
+    [
+        ('FATAL: password authentication failed for user "doorito"', "DATABASE_PASSWORD"),
+        ("connection failed: fe_sendauth: no password supplied", "DATABASE_PASSWORD"),
+        ('FATAL: role "doorito" does not exist', "the user"),
+        ('FATAL: no pg_hba.conf entry for host "192.0.2.1", user "doorito"', "the user"),
+        ('FATAL: Peer authentication failed for user "doorito"', "the user"),
+        ('FATAL: database "doorito" does not exist', "create that database"),
+    ],
+)
+def test_a_database_that_refuses_us_says_what_to_mend(reason: str, mend: str) -> None:
+    """It answers, so waiting would change nothing."""
+    assert mend in (prepare.refusal(reason) or "")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "connection refused",
+        "the database system is starting up",
+        "sorry, too many clients already",
+        'could not translate host name "db" to address',
+    ],
+)
+def test_a_database_that_is_away_is_worth_waiting_for(reason: str) -> None:
+    """It may come."""
+    assert prepare.refusal(reason) is None
+
+
+def test_a_folder_for_uploads_is_made_and_tried(tmp_path: Path) -> None:
+    """For its owner alone, and nothing stays in it."""
+    prepare.check_uploads(tmp_path / "state/media")
+    assert stat.S_IMODE((tmp_path / "state/media").stat().st_mode) == 0o700
+    assert list((tmp_path / "state/media").iterdir()) == []
+
+
+def test_a_folder_for_uploads_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """With the variable; a mistake of configuration."""
+    (tmp_path / "file").touch()
+    with pytest.raises(prepare.GiveUp, match=r"MEDIA_ROOT: .*file/media cannot be written") as caught:
+        prepare.check_uploads(tmp_path / "file/media")
+    assert caught.value.status == 78
 
 
 @pytest.mark.django_db(transaction=True)

@@ -241,10 +241,12 @@ def test_a_stale_or_missing_file_is_named_with_the_command_that_mends_it(tmp_pat
 
 
 def test_a_copy_of_the_example_changes_nothing(tmp_path: Path) -> None:
-    """Every variable stands in it, commented out."""
+    """Every variable stands in it, commented out, or empty where Compose wants it filled in."""
     reference.write(tmp_path)
     example = tmp_path / ".env.example"
-    assert [line.partition("=")[0] for line in uncommented(example.read_text())] == list(VARIABLES)
+    names = re.findall(r"^#?(\w+)=", example.read_text(), re.MULTILINE)
+    assert names == list(VARIABLES)
+    assert re.findall(r"^(\w+)=$", example.read_text(), re.MULTILINE) == list(reference.COMPOSE_NEEDS)
     found = load({"DOORITO_ENV_FILE": str(example)})
     assert found.typed == {**load({}).typed, "DOORITO_ENV_FILE": example}
 

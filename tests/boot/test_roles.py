@@ -63,6 +63,50 @@ def test_who_applies_migrations(role: str, chosen: bool | None, expected: bool) 
     assert roles.runs_migrations(role, TYPED | {"RUN_MIGRATIONS": chosen}) is expected
 
 
+@pytest.mark.parametrize(
+    ("argument", "variable", "role"),
+    [
+        (None, None, "web"),
+        ("celery-beat", None, "celery-beat"),
+        (None, "celery-worker", "celery-worker"),
+        ("web", "celery-worker", "celery-worker"),
+        ("all", "all", "all"),
+        (None, "dev", "dev"),
+        ("manage", "all", "manage"),
+        ("sh", "all", "sh"),
+    ],
+)
+def test_the_variable_holds_where_the_command_says_nothing(
+    argument: str | None, variable: str | None, role: str
+) -> None:
+    """Or says `web`, as the image does; commands run beside whatever role a container has."""
+    assert roles.choose(argument, variable) == role
+
+
+@pytest.mark.parametrize(("argument", "variable"), [("all", "web"), ("dev", "all"), ("celery-beat", "web")])
+def test_two_roles_are_a_disagreement(argument: str, variable: str) -> None:
+    """Both are named."""
+    with pytest.raises(roles.Disagreement, match=f"DOORITO_ROLE: is {variable}, .* {argument}"):
+        roles.choose(argument, variable)
+
+
+@pytest.mark.parametrize(
+    ("bind", "host"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("127.0.0.1", "127.0.0.1"), ("192.0.2.1", "192.0.2.1")],
+)
+def test_where_a_probe_reaches_the_web_server(bind: str, host: str) -> None:
+    """On this machine, whatever it listens on."""
+    assert roles.probe_address(TYPED | {"WEB_BIND": bind}) == [host, 8000]
+
+
+def test_facts_hold_no_secret() -> None:
+    """What probes and the plug-in need, and not the whole environment."""
+    told = roles.facts("all", ("web",), False, TYPED | {"LOG_FORMAT": "text"})
+    assert told["programs"] == ["web"]
+    assert told["probe"] == ["127.0.0.1", 8000]
+    assert "made up" not in str(told)
+
+
 def test_program_files() -> None:
     """Programs come from `programs/`; those that reload from `reload/`, which PostgreSQL does not."""
     names = ("postgres", "web")

@@ -1,0 +1,182 @@
+"""Whether what runs here does its work."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from boot import cli, health, heartbeat, places, runtime
+from boot.health import Health
+from boot.places import BASE_DIR
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The runtime folder that a probe looks in."""
+    monkeypatch.setenv("DOORITO_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+def start(folder: Path, *programs: str, port: int = 9) -> None:
+    """Have a stack of these programs been started in the folder."""
+    facts = {"role": "all", "programs": ["postgres", *programs], "probe": ["127.0.0.1", port]}
+    runtime.write_facts(folder, facts)
+
+
+@pytest.fixture
+def answer(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a server that answers one request with the test's bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(request.param)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join()
+
+
+def http(status: int, body: Any) -> bytes:
+    return f"HTTP/1.1 {status} Whatever\r\nConnection: close\r\n\r\n{json.dumps(body)}".encode()
+
+
+def test_nothing_that_has_started_is_not_healthy(folder: Path, capsys: Captured) -> None:
+    """A start that still prepares, or none at all; status 1, and where it looked."""
+    assert cli.main(["health"]) == 1
+    assert capsys.readouterr().out == f"start: not ready: nothing has started yet in {folder}\n"
+
+
+@pytest.mark.parametrize("answer", [http(200, {"ready": True, "reasons": []})], indirect=True)
+def test_all_that_are_ready_are_healthy(folder: Path, answer: int, capsys: Captured) -> None:
+    """The web server answers, the loops have just reported; the embedded database is not asked."""
+    start(folder, "web", "celery-worker", "celery-beat", port=answer)
+    for program in ("celery-worker", "celery-beat"):
+        heartbeat.report(folder, program, ready=True)
+    assert cli.main(["health"]) == 0
+    assert capsys.readouterr().out == "web: ready\ncelery-worker: ready\ncelery-beat: ready\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reasons"),
+    [
+        (http(503, {"ready": False, "reasons": ["no database", "no luck"]}), ("no database", "no luck")),
+        (http(500, "an error page"), ("/readyz answers 500, and not in Doorito's words",)),
+        (http(200, {"other": 1}), ("/readyz answers 200, and not in Doorito's words",)),
+        (http(200, []), ("/readyz answers 200, and not in Doorito's words",)),
+    ],
+    indirect=["answer"],
+)
+def test_a_web_server_that_is_not_ready_says_why(folder: Path, answer: int, reasons: tuple[str, ...]) -> None:
+    """In its own words, or in ours where it is another server."""
+    start(folder, "web", port=answer)
+    assert health.probe() == [Health("web", False, reasons)]
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-whatever\r\n", b"", b"HTTP/1.1\r\n\r\n"], indirect=True)
+def test_a_port_where_no_web_server_answers(folder: Path, answer: int) -> None:
+    """No answer that can be read is no health."""
+    start(folder, "web", port=answer)
+    (found,) = health.probe()
+    assert not found.ready
+    assert "does not answer on port" in found.reasons[0]
+
+
+def test_a_refused_connection_is_named(folder: Path) -> None:
+    """With the port and the system's words."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        start(folder, "web", port=port)
+        (found,) = health.probe("web")
+    assert found.reasons == (f"/readyz does not answer on port {port} (Connection refused)",)
+
+
+def test_a_loop_that_has_not_reported_is_not_ready(folder: Path) -> None:
+    """Though its process may live."""
+    start(folder, "celery-worker")
+    assert health.probe() == [Health("celery-worker", False, ("has not reported yet",))]
+
+
+def test_a_report_holds_for_half_a_minute() -> None:
+    """Then whoever made it is silent, and that is said first."""
+    fact = heartbeat.Fact(at=1000.0, ready=True, reasons=())
+    assert health.judge("celery-beat", fact, 1030.0) == Health("celery-beat", True)
+    late = health.judge("celery-beat", fact, 1041.0)
+    assert late == Health("celery-beat", False, ("last reported 41 s ago",))
+
+
+def test_a_loop_that_says_why_it_is_not_ready_is_quoted() -> None:
+    """The reasons of its own report."""
+    fact = heartbeat.Fact(at=1000.0, ready=False, reasons=("the database does not answer",))
+    assert health.judge("celery-beat", fact, 1001.0) == Health("celery-beat", False, fact.reasons)
+
+
+def test_one_role_of_several_is_asked_alone(folder: Path, capsys: Captured) -> None:
+    """`doorito health celery-beat` in a container of role `all`."""
+    start(folder, "web", "celery-beat")
+    heartbeat.report(folder, "celery-beat", ready=True)
+    assert cli.main(["health", "celery-beat"]) == 0
+    assert [one.program for one in health.probe("all")] == ["web", "celery-beat"]
+    assert cli.main(["health", "celery-worker"]) == 64
+    assert "celery-worker does not run here; what does is web, celery-beat" in capsys.readouterr().err
+
+
+def test_machines_get_an_object(folder: Path, capsys: Captured) -> None:
+    """`--json`: whether all is ready, and each program with its reasons."""
+    start(folder, "celery-beat")
+    assert cli.main(["health", "--json"]) == 1
+    fact = {"ready": False, "reasons": ["has not reported yet"]}
+    assert json.loads(capsys.readouterr().out) == {"ready": False, "programs": {"celery-beat": fact}}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_facts_that_cannot_be_read_are_none(folder: Path, content: str) -> None:
+    """A full disk, say."""
+    (folder / "facts.json").write_text(content)
+    assert "nothing has started yet" in health.probe()[0].reasons[0]
+
+
+def test_it_looks_where_supervisorctl_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The variable first, then the file that a start wrote for supervisorctl, then the default."""
+    monkeypatch.setenv("DOORITO_RUNTIME_DIR", "/run/doorito")
+    assert health.runtime_dir() == Path("/run/doorito")
+    monkeypatch.delenv("DOORITO_RUNTIME_DIR")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert health.runtime_dir() == Path(places.default_runtime_dir())
+    runtime.point_supervisorctl(tmp_path / "run")
+    assert health.runtime_dir() == tmp_path / "run"
+
+
+def test_a_probe_imports_neither_django_nor_environs() -> None:
+    """It runs every few seconds in every container."""
+    script = (
+        "import sys; from boot import cli; cli.main(['health']); "
+        "print([m for m in ('django', 'environs', 'celery', 'supervisor', 'boot.env') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=BASE_DIR, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_report_is_dated_by_the_clock_that_runs_while_a_machine_sleeps(tmp_path: Path) -> None:
+    """A laptop that slept for an hour has a worker that was silent for an hour."""
+    heartbeat.report(tmp_path, "celery-beat", ready=True)
+    fact = heartbeat.read(tmp_path, "celery-beat")
+    assert fact
+    assert fact.at <= time.clock_gettime(time.CLOCK_BOOTTIME)
