@@ -113,3 +113,7 @@ docker-logs: .env ## its logs, as they come
 .PHONY: docker-shell
 docker-shell: .env ## a shell in its web container
 	$(compose_dev) exec web sh
+
+.PHONY: bench-image
+bench-image: .venv/.all ## what the image weighs, how fast its roles start and stop, what they take
+	@$(bin)/python -m tests.bench.image
