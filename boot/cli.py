@@ -34,6 +34,14 @@ exit status: 0; 64 wrong usage; 69 a service stays away (database, port, another
 70 a program failed for good; 78 wrong configuration
 """
 
+BACKUP_STATUSES: Final = """\
+exit status: 0; 64 wrong usage, or not confirmed; 65 FILE is damaged or no backup; 69 the database stays
+away or is in use, its client programs are missing, FILE or MEDIA_ROOT cannot be written or read, or
+the disk is full; 70 pg_dump, pg_restore or psql failed; 78 wrong configuration; 128 and the number of
+a signal that stopped it. Of all but 0, nothing has changed, unless the message says so.
+"""
+_AsIs = argparse.RawDescriptionHelpFormatter
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -73,9 +81,30 @@ def _parser() -> argparse.ArgumentParser:
     secret.set_defaults(action=_secret)
     setup = commands.add_parser("setup", help="write .env.local for development, unless it is there")
     setup.set_defaults(action=_setup)
+    _add_backup(commands)
     server = commands.add_parser("postgres", help="become the embedded PostgreSQL (supervisord runs this)")
     server.set_defaults(action=_postgres)
     return parser
+
+
+def _add_backup(commands: argparse._SubParsersAction[_Parser]) -> None:
+    backup = commands.add_parser(
+        "backup", help="write database and uploads to one file", epilog=BACKUP_STATUSES, formatter_class=_AsIs
+    )
+    backup.set_defaults(action=_backup)
+    backup.add_argument("file", metavar="FILE", help="a tar file, made as a whole or not at all")
+    backup.add_argument("--force", action="store_true", help="replace FILE where it is there")
+    backup.add_argument("--json", action="store_true", help="for machines")
+    restore = commands.add_parser(
+        "restore",
+        help="replace database and uploads by a backup",
+        epilog=BACKUP_STATUSES,
+        formatter_class=_AsIs,
+    )
+    restore.set_defaults(action=_restore)
+    restore.add_argument("file", metavar="FILE", help="what `doorito backup` wrote; it is checked first")
+    restore.add_argument("--yes", action="store_true", help="do not ask; needed without a terminal")
+    restore.add_argument("--json", action="store_true", help="for machines")
 
 
 def _run(given: list[str]) -> int:
@@ -152,6 +181,20 @@ def _setup(_: argparse.Namespace) -> int:
     if local.write():
         print(f"wrote {local.FILE_NAME}: development settings with a random key and password, yours to edit")
     return 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from boot.backup import command
+
+    _mention_unread_file()
+    return command.run_backup(options.file, options.force, options.json)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from boot.backup import command
+
+    _mention_unread_file()
+    return command.run_restore(options.file, options.yes, options.json)
 
 
 def _postgres(_: argparse.Namespace) -> int:
