@@ -28,6 +28,9 @@ SEAL: Final = "seal.sha256"
 CHUNK: Final = 1 << 20  # bytes read at once
 BLOCK: Final = tarfile.BLOCKSIZE
 LONGEST_NAME: Final = 4096  # bytes: PATH_MAX
+LATEST: Final = 8**11 - 1  # seconds since the epoch: the eleven octal digits of a header
+# What every manifest says beside the members; see `boot.backup.create`.
+FACTS: Final = {"created": str, "database": str, "server": str, "server_major": int, "pg_dump_major": int}
 FILE_MODE: Final = 0o600
 
 
@@ -185,7 +188,8 @@ def _members(descriptor: int) -> Iterator[Member]:
         name = info.name.removesuffix("/")
         is_folder = info.type == tarfile.DIRTYPE
         _refuse_foreign(name, info)
-        member = Member(name, is_folder, info.size, info.mode & 0o777, int(info.mtime), start, offset)
+        mtime = min(max(0, int(info.mtime)), LATEST)
+        member = Member(name, is_folder, info.size, info.mode & 0o777, mtime, start, offset)
         yield member
         if name == SEAL:
             return
@@ -228,8 +232,9 @@ def _refuse_foreign(name: str, info: tarfile.TarInfo) -> None:
 
 
 def _check_seal(descriptor: int, member: Member, digest: str) -> None:
-    expected = _seal(digest)
-    if member.size != len(expected) or read(descriptor, member) != expected:
+    content = _seal(digest)
+    expected = _header(SEAL, len(content), FILE_MODE, member.mtime) + content
+    if member.size != len(content) or b"".join(_range(descriptor, member.start, member.end)) != expected:
         raise Damaged("its manifest or its structure was changed")
     end = _whole_size(member.end)
     rest = b"".join(_range(descriptor, member.end, end))
@@ -250,9 +255,12 @@ def _contents(manifest: Any, found: list[Member], digests: Mapping[str, str]) ->
         raise Damaged("it has no manifest")
     if manifest.get("format") != FORMAT:
         raise Damaged(f"it has format {manifest.get('format')!r}, and this doorito reads format {FORMAT}")
+    stated = manifest.get("members")
+    is_complete = all(isinstance(manifest.get(name), kind) for name, kind in FACTS.items())
+    if not is_complete or not isinstance(stated, dict):
+        raise Damaged("its manifest is not of `doorito backup`")
     files = [member for member in found if not member.is_folder]
     folders = [member for member in found if member.is_folder]
-    stated = manifest.get("members", {})
     for member in files:
         if stated.get(member.name) != {"size": member.size, "sha256": digests[member.name]}:
             raise Damaged(f"{member.name!r} is not what was backed up")
@@ -264,13 +272,13 @@ def _contents(manifest: Any, found: list[Member], digests: Mapping[str, str]) ->
 
 
 def _refuse_odd_tree(folders: list[Member], files: list[Member]) -> None:
-    """Names twice, files without their folder, or no database first. Raises Damaged."""
-    known = {MEDIA.removesuffix("/")}
+    """No database first, a name twice, something without its folder. Raises Damaged."""
+    if not files or files[0].name != DATABASE:
+        raise Damaged("it does not begin with a database")
+    names, known = set(), {"", MEDIA.removesuffix("/")}
     for member in sorted([*folders, *files], key=lambda member: member.start):
-        parent = member.name.rpartition("/")[0]
-        if member.name in known or (parent and parent not in known):
+        if member.name in names or member.name.rpartition("/")[0] not in known:
             raise Damaged(f"it holds {member.name!r} twice, or not in its folder")
+        names.add(member.name)
         if member.is_folder:
             known.add(member.name)
-    if not files or files[0].name != DATABASE or len({member.name for member in files}) != len(files):
-        raise Damaged("it holds no database, or a file twice")

@@ -16,6 +16,7 @@ from boot.backup import stopping
 from boot.backup.archive import CHUNK, Member
 from boot.backup.errors import ProgramFailed
 from boot.backup.tools import Tools
+from boot.places import BASE_DIR
 
 EMPTY: Final = Path(__file__).with_name("empty.sql")
 LOCK_MS: Final = 60_000  # milliseconds; somebody may be migrating
@@ -129,7 +130,7 @@ def _start(command: Sequence[str], environ: Environ, **streams: Any) -> subproce
     return subprocess.Popen(
         command,
         env=dict(environ),
-        cwd="/",
+        cwd=BASE_DIR,  # as the programs': a certificate's path may be relative
         start_new_session=True,
         preexec_fn=lambda: parent.follow(signal.SIGTERM),  # no threads here
         **{"stdin": subprocess.DEVNULL, **streams},

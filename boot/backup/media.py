@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from boot.backup import archive
 from boot.backup.archive import CHUNK, MEDIA, Contents, Member
 from boot.backup.errors import Unavailable, WrongConfiguration
+from boot.backup.progress import readable
 
 STAGING: Final = ".restore-"  # a pid follows
 NOT_OURS: Final = "lost+found"  # of a file system of its own
@@ -138,8 +139,11 @@ class Staging:
     def _refuse_little_room(self, contents: Contents) -> None:
         room = shutil.disk_usage(self._root).free
         if room < contents.media_size + SPARE:
-            wanted = f"{contents.media_size + SPARE:,} bytes, and {room:,} are free"
-            raise Unavailable(f"the files need room beside the old ones in {self._root}: {wanted}")
+            message = (
+                f"the files need {readable(contents.media_size + SPARE)} beside the old ones in "
+                f"{self._root}, where {readable(room)} are free; make room"
+            )
+            raise Unavailable(message)
 
     def _make_folder(self, folder: Path, mode: int) -> None:
         folder.mkdir()
