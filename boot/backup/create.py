@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from boot.backup import archive, database, media, place, target
+from boot.backup import archive, database, media, place, server, target
 from boot.backup.archive import DATABASE, MEDIA, Contents
 from boot.backup.errors import Damaged, Unavailable
 from boot.backup.place import Place
@@ -30,7 +30,7 @@ def backup(path: Path, force: bool, env: Environment, progress: Progress) -> Fac
     environ = place.environment(env)
     target.refuse_unfit(path, force, place.media_root(env))
     with place.serving(env), target.writing(path, force) as descriptor:
-        here = place.examine(env, environ)
+        here = place.equip(env, environ, server.ask(environ))
         _write(descriptor, here, now, progress)
         contents = _read_back(descriptor, here, progress)
     return {

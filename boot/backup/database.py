@@ -22,6 +22,7 @@ EMPTY: Final = Path(__file__).with_name("empty.sql")
 LOCK_MS: Final = 60_000  # milliseconds; somebody may be migrating
 SHOWN: Final = 2000  # characters of what a program said, the last
 LOOK_S: Final = 0.2  # seconds between two looks at how far it is
+PSQL_END: Final = signal.SIGINT  # it cancels its statement, for which the server would go on waiting
 END_S: Final = 10.0  # seconds that a program has to end when it is told to
 # An extension brings its own; to comment on one that stayed takes its owner, a superuser most likely.
 EXTENSION_COMMENT: Final = re.compile(r"^\d+; \d+ \d+ COMMENT - EXTENSION ")
@@ -93,7 +94,14 @@ def restore(
     ):
         listed.write("\n".join(chosen))
         listed.flush()
-        psql = _start(psql_command(tools), environ, stdin=subprocess.PIPE, stdout=answers, stderr=psql_said)
+        psql = _start(
+            psql_command(tools),
+            environ,
+            PSQL_END,
+            stdin=subprocess.PIPE,
+            stdout=answers,
+            stderr=psql_said,
+        )
         assert psql.stdin  # noqa: S101 - it is a pipe
         command = restore_command(tools, listed.name)
         pg_restore = _start(command, environ, stdin=descriptor, stdout=psql.stdin, stderr=restore_said)
@@ -125,14 +133,16 @@ def restore_command(tools: Tools, listed: str) -> list[str]:
     return [tools.program("pg_restore"), *options, f"--use-list={listed}", "--file=-"]
 
 
-def _start(command: Sequence[str], environ: Environ, **streams: Any) -> subprocess.Popen[bytes]:
-    """A program that ends when this process is killed, and that Ctrl-C does not reach: it is for us."""
+def _start(
+    command: Sequence[str], environ: Environ, end: signal.Signals = signal.SIGTERM, **streams: Any
+) -> subprocess.Popen[bytes]:
+    """A program that is sent `end` when this process is killed, and that Ctrl-C does not reach: it is for us."""
     return subprocess.Popen(
         command,
         env=dict(environ),
         cwd=BASE_DIR,  # as the programs': a certificate's path may be relative
         start_new_session=True,
-        preexec_fn=lambda: parent.follow(signal.SIGTERM),  # no threads here
+        preexec_fn=lambda: parent.follow(end),  # no threads here
         **{"stdin": subprocess.DEVNULL, **streams},
     )
 
@@ -148,9 +158,9 @@ def _follow(process: subprocess.Popen[bytes], look: Callable[[], None]) -> None:
 
 
 def _abort(pg_restore: subprocess.Popen[bytes], psql: subprocess.Popen[bytes]) -> None:
-    """End both: without pg_restore no COMMIT comes, and psql cancels what it is at."""
+    """End both; without pg_restore no COMMIT comes."""
     _end(pg_restore)
-    _end(psql, signal.SIGINT)
+    _end(psql, PSQL_END)
 
 
 def _end(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGTERM) -> None:

@@ -34,7 +34,7 @@ BEGIN
       AND member.deptype = 'n' AND member.classid <> 'pg_extension'::regclass
       AND NOT EXISTS (
           SELECT FROM pg_depend AS whole
-          WHERE whole.classid = member.classid AND whole.objid = member.objid
+          WHERE whole.classid = member.classid AND whole.objid = member.objid AND whole.objsubid = 0
             AND whole.deptype IN ('e', 'i')
       );
     FOREACH statement IN ARRAY coalesce(statements, '{}') LOOP

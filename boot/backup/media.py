@@ -81,12 +81,13 @@ def content(path: Path) -> Iterator[bytes] | None:
 
 
 def _read(path: Path, descriptor: int) -> Iterator[bytes]:
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        try:
-            while chunk := file.read(CHUNK):
-                yield chunk
-        except OSError as error:
-            raise Unavailable(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    try:
+        while chunk := os.read(descriptor, CHUNK):
+            yield chunk
+    except OSError as error:
+        raise Unavailable(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 class Staging:
@@ -103,9 +104,9 @@ class Staging:
             self._root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self.clear()
             self._refuse_little_room(contents)
-            self._make_folder(self._folder, FOLDER_MODE)
+            self._folder.mkdir(mode=FOLDER_MODE)
             for member in contents.folders:
-                self._make_folder(self._staged(member), member.mode)
+                self._staged(member).mkdir(mode=FOLDER_MODE)
             for member in contents.files:
                 self._write(member, archive.chunks(descriptor, member), done)
         except OSError as error:
@@ -145,8 +146,7 @@ class Staging:
             )
             raise Unavailable(message)
 
-    def _make_folder(self, folder: Path, mode: int) -> None:
-        folder.mkdir()
+    def _dress_folder(self, folder: Path, mode: int) -> None:
         self._give(folder)
         folder.chmod(mode | FOLDER_MODE)  # whatever the umask; what cannot be entered cannot be filled
 
@@ -168,10 +168,8 @@ class Staging:
     def _place_folder(self, member: Member) -> None:
         target = self._target(member)
         _clear_way(target, is_folder=True)
-        if target.exists():
-            target.chmod(member.mode | FOLDER_MODE)
-        else:
-            self._make_folder(target, member.mode)
+        target.mkdir(exist_ok=True)
+        self._dress_folder(target, member.mode)
 
     def _remove_others(self, contents: Contents) -> None:
         kept = {member.name for member in (*contents.folders, *contents.files)}

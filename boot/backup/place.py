@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boot import postgres, roles
-from boot.backup import connection, server, tools
+from boot.backup import connection, tools
 from boot.backup.errors import Unavailable
 from boot.backup.server import Server
 from boot.backup.tools import Tools
@@ -51,12 +51,8 @@ def serving(env: Environment) -> Iterator[None]:
         raise Unavailable(str(error)) from error
 
 
-def examine(env: Environment, environ: dict[str, str], at_least: int = 0) -> Place:
-    """Ask the server, and find programs that fit it and read archives of pg_dump `at_least`.
-
-    Raises Unavailable.
-    """
-    there = server.ask({**environ, "PYTHONPATH": str(BASE_DIR)})
+def equip(env: Environment, environ: dict[str, str], there: Server, at_least: int = 0) -> Place:
+    """Find programs that fit the server and read archives of pg_dump `at_least`. Raises Unavailable."""
     found = tools.find(environ.get("PATH", os.defpath))
     chosen = tools.choose(found, there.major, there.version, at_least)
     return Place(there, chosen, media_root(env), tools.with_tls(chosen, environ))

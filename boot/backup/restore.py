@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from boot import runtime
-from boot.backup import archive, database, media, place, stopping
+from boot.backup import archive, database, media, place, server, stopping
 from boot.backup.archive import Contents
 from boot.backup.errors import Damaged, Unavailable, WrongUse
 from boot.backup.place import Place
 from boot.backup.progress import Progress, readable
+from boot.backup.server import Server
 from boot.env import Environment
 
 Facts = dict[str, Any]
@@ -40,8 +41,11 @@ def restore(path: Path, confirm: Confirm, env: Environment, progress: Progress) 
     with _open(path) as descriptor:
         contents = _check(path, descriptor, progress)
         with _stopped(env), place.serving(env):
-            here = place.examine(env, environ, contents.facts["pg_dump_major"])
-            _refuse_unfit(contents, here)
+            there = server.ask(environ)
+            _refuse_unfit(contents, there)
+            here = place.equip(env, environ, there, contents.facts["pg_dump_major"])
+            for _ in media.walk(here.media_root):  # what cannot be listed cannot be replaced
+                pass
             progress.end()
             if not confirm(_question(contents, here)):
                 raise WrongUse("not confirmed; nothing was changed")
@@ -107,24 +111,22 @@ def _stopped(env: Environment) -> Iterator[None]:
         os.close(lock)
 
 
-def _refuse_unfit(contents: Contents, here: Place) -> None:
-    """Say what would go wrong before anything is touched. Raises Unavailable, WrongConfiguration."""
+def _refuse_unfit(contents: Contents, there: Server) -> None:
+    """An older server, or one where the programs run somewhere else. Raises Unavailable."""
     made_on = contents.facts["server_major"]
-    if made_on > here.server.major:
+    if made_on > there.major:
         message = (
-            f"the backup is of PostgreSQL {made_on} and this server is {here.server.version}; "
+            f"the backup is of PostgreSQL {made_on} and this server is {there.version}; "
             f"restore it on PostgreSQL {made_on} or newer"
         )
         raise Unavailable(message)
-    if here.server.own_sessions:
-        count, who = len(here.server.own_sessions), ", ".join(here.server.own_sessions)
+    if there.own_sessions:
+        count, who = len(there.own_sessions), ", ".join(there.own_sessions)
         message = (
-            f"{count} other sessions of our role use the database {here.server.database} ({who}); stop what "
+            f"{count} other sessions of our role use the database {there.database} ({who}); stop what "
             "uses it first; with Compose: `docker compose stop web celery-worker celery-beat`"
         )
         raise Unavailable(message)
-    for _ in media.walk(here.media_root):  # what cannot be listed cannot be replaced
-        pass
 
 
 def _question(contents: Contents, here: Place) -> str:

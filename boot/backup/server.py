@@ -28,7 +28,7 @@ def ask(environ: Mapping[str, str]) -> Server:
     """The server that the PG... variables name. Raises Unavailable."""
     done = subprocess.run(
         [sys.executable, "-m", "boot.backup.probe"],
-        env=dict(environ),
+        env={**environ, "PYTHONPATH": str(BASE_DIR)},
         cwd=BASE_DIR,
         capture_output=True,
         text=True,

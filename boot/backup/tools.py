@@ -55,9 +55,18 @@ def fits(major: int, server_major: int) -> bool:
 
 def find(path: str) -> Iterator[Tools]:
     """All on this machine: the wheel's, Debian's, then those on the PATH `path`."""
-    for folder in dict.fromkeys(_folders(path)):
+    for folder in _once(_folders(path)):
         if all(os.access(folder / name, os.X_OK) for name in PROGRAMS) and (major := _major(folder)):
             yield Tools(folder, major)
+
+
+def _once(folders: Iterable[Path]) -> Iterator[Path]:
+    """Each as it is called first: /bin is /usr/bin."""
+    seen = set()
+    for folder in folders:
+        if folder.resolve() not in seen:
+            seen.add(folder.resolve())
+            yield folder
 
 
 def _folders(path: str) -> Iterator[Path]:
