@@ -136,7 +136,7 @@ def restore_command(tools: Tools, listed: str) -> list[str]:
 def _start(
     command: Sequence[str], environ: Environ, end: signal.Signals = signal.SIGTERM, **streams: Any
 ) -> subprocess.Popen[bytes]:
-    """A program that is sent `end` when this process is killed, and that Ctrl-C does not reach: it is for us."""
+    """A program that is sent `end` when this process is killed. Ctrl-C does not reach it: that is for us."""
     return subprocess.Popen(
         command,
         env=dict(environ),

@@ -1,4 +1,4 @@
-"""A server unlike the tests' own: PostgreSQL 18, on a port, with passwords."""
+"""Servers unlike the tests' own: another version, on a port, with passwords or TLS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,14 @@ class Server:
 
     folder: Path
     port: int
+
+    @property
+    def certificate(self) -> Path:
+        return self.folder / "server.crt"
+
+    @property
+    def key(self) -> Path:
+        return self.folder / "server.key"
 
     @property
     def url(self) -> str:
@@ -69,47 +77,51 @@ class Server:
 
 @contextlib.contextmanager
 def second_server() -> Iterator[Server]:
-    """It runs inside this block."""
-    folder = Path(tempfile.mkdtemp(prefix="doorito-18-"))
-    spec = importlib.util.find_spec(postgres.WHEEL)
-    assert spec
-    assert spec.origin
-    packages = Path(spec.origin).parent.parent
-    if os.getuid() == 0:  # its user may be unable to enter the checkout
-        folder.chmod(0o755)
-        for name in (f"{postgres.WHEEL}/pginstall18", f"{postgres.WHEEL}.libs"):
-            shutil.copytree(packages / name, folder / name, symlinks=True)
-        packages = folder
+    """PostgreSQL 18 runs inside this block."""
+    with _folder() as folder:
+        spec = importlib.util.find_spec(postgres.WHEEL)
+        assert spec
+        assert spec.origin
+        packages = Path(spec.origin).parent.parent
+        if os.getuid() == 0:  # its user may be unable to enter the checkout
+            for name in (f"{postgres.WHEEL}/pginstall18", f"{postgres.WHEEL}.libs"):
+                shutil.copytree(packages / name, folder / name, symlinks=True)
+            packages = folder
+        yield from _run(folder, packages / postgres.WHEEL / "pginstall18/bin", tls=False)
+
+
+@contextlib.contextmanager
+def tls_server(programs: Path) -> Iterator[Server]:
+    """A server that takes nothing but TLS from the network; `certificate` tells it."""
+    with _folder() as folder:
+        yield from _run(folder, programs, tls=True)
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="doorito-second-"))
+    folder.chmod(0o755)
     try:
-        yield from _run(folder, packages / postgres.WHEEL / "pginstall18/bin")
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(folder: Path, programs: Path) -> Iterator[Server]:
+def _run(folder: Path, programs: Path, tls: bool) -> Iterator[Server]:
     credentials = postgres._credentials()
-    home = folder / "home"
-    home.mkdir(mode=0o700)
-    if credentials:
-        os.chown(home, credentials["user"], credentials["group"])
-    options = ["--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "-U", "super", "-E", "UTF8"]
-    command: list[str | Path] = [programs / "initdb", "-D", home / "data", "--locale=C.UTF-8", *options]
-    subprocess.run(command, env=postgres.ENVIRONMENT, cwd="/", check=True, capture_output=True, **credentials)
-    server = Server(home, free_port())
-    command = [
-        programs / "postgres",
-        "-D",
-        home / "data",
-        "-p",
-        str(server.port),
-        "-k",
-        home,
-        "-c",
-        "fsync=off",
-    ]
+    server = Server(folder / "home", free_port())
+    _initialise(server.folder, programs, credentials)
+    settings = [f"port={server.port}", f"unix_socket_directories={server.folder}", "fsync=off"]
+    if tls:
+        _make_certificate(server, credentials)
+        settings += ["ssl=on", f"ssl_cert_file={server.certificate}", f"ssl_key_file={server.key}"]
+        (server.folder / "data/pg_hba.conf").write_text(
+            "local all all trust\nhostssl all all all scram-sha-256\n"
+        )
+    options = [part for setting in settings for part in ("-c", setting)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            command,
+            [programs / "postgres", "-D", server.folder / "data", *options],
             env=postgres.ENVIRONMENT,
             cwd="/",
             stdout=log,
@@ -123,6 +135,26 @@ def _run(folder: Path, programs: Path) -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait()
+
+
+def _initialise(home: Path, programs: Path, credentials: Mapping[str, Any]) -> None:
+    home.mkdir(mode=0o700)
+    if credentials:
+        os.chown(home, credentials["user"], credentials["group"])
+    options = ["--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "-U", "super", "-E", "UTF8"]
+    command: list[str | Path] = [programs / "initdb", "-D", home / "data", "--locale=C.UTF-8", *options]
+    subprocess.run(command, env=postgres.ENVIRONMENT, cwd="/", check=True, capture_output=True, **credentials)
+
+
+def _make_certificate(server: Server, credentials: Mapping[str, Any]) -> None:
+    """Its own authority, as which clients are told to know it."""
+    files = ["-out", str(server.certificate), "-keyout", str(server.key)]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = ["openssl", "req", "-new", "-x509", "-days", "2", "-nodes", *names, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    server.key.chmod(0o600)
+    if credentials:
+        os.chown(server.key, credentials["user"], credentials["group"])
 
 
 def _is_made(server: Server) -> bool:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -20,11 +21,16 @@ from psycopg import sql
 
 from boot import postgres
 from boot.backup.archive import Writer
-from tests.system.second_server import DATABASE, PASSWORD, Server, second_server
+from boot.backup.connection import environment
+from boot.backup.database import dump
+from boot.backup.errors import ProgramFailed
+from boot.backup.tools import find, with_tls
+from tests.system.second_server import DATABASE, PASSWORD, Server, second_server, tls_server
 from tests.system.stack import PATIENCE_S, ROOT, Stack, wait_until
 
 pytestmark = pytest.mark.system
 
+TLS_PROGRAMS = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))]
 FILL = """
 from django.core.files.uploadedfile import SimpleUploadedFile
 from apps.accounts.models import User
@@ -414,6 +420,20 @@ def _command_lines() -> list[bytes]:
             if int(process.name) != os.getpid():
                 found.append((process / "cmdline").read_bytes())
     return found
+
+
+@pytest.mark.skipif(not TLS_PROGRAMS, reason="no PostgreSQL with TLS in /usr/lib/postgresql")
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate")
+def test_the_wheels_programs_reach_a_server_that_wants_tls() -> None:
+    """Their own libpq was built without; the server's certificate is verified."""
+    wheel = next(find(""))
+    with tls_server(TLS_PROGRAMS[0]) as server:
+        root = quote(str(server.certificate), safe="")
+        url = server.url.replace("sslmode=prefer", f"sslmode=verify-full&sslrootcert={root}")
+        environ = environment(url, {})
+        with pytest.raises(ProgramFailed, match="not compiled in"):
+            list(dump(wheel, environ))
+        assert b"".join(dump(wheel, with_tls(wheel, environ))).startswith(b"PGDMP")
 
 
 def test_a_wrong_password_is_said_without_it(shop: Site, server: Server) -> None:
