@@ -8,6 +8,7 @@ it was deleted since, with its row. Files that came later have no row; the clean
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +80,7 @@ def _write(descriptor: int, here: Place, now: datetime, progress: Progress) -> N
 
 def _read_back(descriptor: int, here: Place, progress: Progress) -> Contents:
     """What stands in the file, which must be what was written: a disk that lies is found out now."""
-    progress.begin("checking")
+    progress.begin("checking", os.fstat(descriptor).st_size)
     try:
         contents = archive.check(descriptor, progress.advance)
         database.contents(here.tools, here.environ, descriptor, contents.database)

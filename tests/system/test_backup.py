@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
 import stat
@@ -331,6 +332,39 @@ def test_without_a_terminal_a_restore_wants_yes(site: Site) -> None:
     done = site.restore("--json")
     assert done.returncode == 64
     assert "--yes" in done.stderr
+
+
+def test_on_a_terminal_a_restore_asks(site: Site) -> None:
+    """It says what is replaced by what; anything but yes changes nothing."""
+    assert site.backup().returncode == 0
+    before = site.state()
+    site.destroy()
+    destroyed = site.state()
+    assert _answer(site, "no") == 64
+    assert site.state() == destroyed
+    assert _answer(site, "yes") == 0
+    assert site.state() == before
+
+
+def _answer(site: Site, answer: str) -> int:
+    """Run a restore, and type an answer as soon as it asks; its exit status."""
+    ours, its = pty.openpty()
+    command = site.stack.command("restore", str(site.file))
+    with subprocess.Popen(
+        command, env=site.stack.environ, stdin=its, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd="/"
+    ) as process:
+        assert process.stderr
+        said = b""
+        while not said.endswith(b"Type yes to go on: "):
+            chunk = os.read(process.stderr.fileno(), 4096)
+            assert chunk, said
+            said += chunk
+        assert str(site.media).encode() in said
+        os.write(ours, f"{answer}\n".encode())
+        process.communicate(timeout=PATIENCE_S)
+    os.close(ours)
+    os.close(its)
+    return process.returncode
 
 
 def test_a_backup_that_is_there_is_kept(site: Site) -> None:
