@@ -50,7 +50,7 @@ def restore(path: Path, confirm: Confirm, env: Environment, progress: Progress) 
             if not confirm(_question(contents, here)):
                 raise WrongUse("not confirmed; nothing was changed")
             _replace(contents, descriptor, here, progress)
-    facts = {name: contents.facts[name] for name in ("created", "doorito", "server")}
+    facts = {name: contents.facts.get(name) for name in ("created", "doorito", "server")}
     return {
         "file": str(path),
         **facts,
