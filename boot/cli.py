@@ -36,6 +36,14 @@ exit status: 0; 64 wrong usage; 69 a service stays away (database, port, another
 70 a program failed for good; 78 wrong configuration
 """
 
+BACKUP_STATUSES: Final = """\
+exit status: 0; 64 wrong usage, or not confirmed; 65 FILE is damaged or no backup; 69 the database stays
+away or is in use, its client programs are missing, FILE or MEDIA_ROOT cannot be written or read, or
+the disk is full; 70 pg_dump, pg_restore or psql failed; 78 wrong configuration; 128 and the number of
+a signal that stopped it. Of all but 0, nothing has changed, unless the message says so.
+"""
+_AsIs = argparse.RawDescriptionHelpFormatter
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -88,9 +96,30 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="check this deployment, and say what to do", epilog=statuses)
     doctor.set_defaults(action=_doctor)
     doctor.add_argument("--json", action="store_true", help="for machines")
+    _add_backup(commands)
     server = commands.add_parser("postgres", help="become the embedded PostgreSQL (supervisord runs this)")
     server.set_defaults(action=_postgres)
     return parser
+
+
+def _add_backup(commands: argparse._SubParsersAction[_Parser]) -> None:
+    backup = commands.add_parser(
+        "backup", help="write database and uploads to one file", epilog=BACKUP_STATUSES, formatter_class=_AsIs
+    )
+    backup.set_defaults(action=_backup)
+    backup.add_argument("file", metavar="FILE", help="a tar file, made as a whole or not at all")
+    backup.add_argument("--force", action="store_true", help="replace FILE where it is there")
+    backup.add_argument("--json", action="store_true", help="for machines")
+    restore = commands.add_parser(
+        "restore",
+        help="replace database and uploads by a backup",
+        epilog=BACKUP_STATUSES,
+        formatter_class=_AsIs,
+    )
+    restore.set_defaults(action=_restore)
+    restore.add_argument("file", metavar="FILE", help="what `doorito backup` wrote; it is checked first")
+    restore.add_argument("--yes", action="store_true", help="do not ask; needed without a terminal")
+    restore.add_argument("--json", action="store_true", help="for machines")
 
 
 def _run(given: list[str]) -> int:
@@ -202,6 +231,20 @@ def _doctor(options: argparse.Namespace) -> int:
 
     _mention_unread_file()
     return command.show(as_json=options.json)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from boot.backup import command
+
+    _mention_unread_file()
+    return command.run_backup(options.file, options.force, options.json)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from boot.backup import command
+
+    _mention_unread_file()
+    return command.run_restore(options.file, options.yes, options.json)
 
 
 def _postgres(_: argparse.Namespace) -> int:
