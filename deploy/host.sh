@@ -6,6 +6,7 @@ home=/opt/doorito
 releases=$home/releases # one folder a version, its name begins with the time
 current=$home/current   # a link to the one that runs
 kept=3                  # releases
+tools=$home/tools       # uv
 environment=/etc/doorito/environment
 state=/var/lib/doorito
 systemd=/usr/local/lib/systemd # ours; /etc/systemd is the administrator's
@@ -59,13 +60,20 @@ build() { # CHECKOUT
   trap 'rm -rf "$new"' EXIT
   mkdir "$new"
   copy "$1"
-  "$new/boot/bootstrap.sh" production
-  rm -rf "$new/.tools" # uv, where the host has none
+  PATH=$tools:$PATH "$new/boot/bootstrap.sh" production
+  keep_uv
   "$new/.venv/bin/python" -m compileall -q "$new/boot" "$new/apps"
   install -D -m 644 "$new/deploy/supervisord.conf" "$new/.venv/etc/supervisord.conf"
   env -i PATH="$PATH" DJANGO_DEBUG=false "$new/doorito" run manage collectstatic --noinput --verbosity 0
   chmod -R u=rwX,go=rX "$new" # a checkout may be private; what Django collects is
   check_python
+}
+
+# What the bootstrap has installed where the host has none, for the next time.
+keep_uv() {
+  [[ -d $new/.tools ]] || return 0
+  install -D "$new/.tools/bin/uv" "$tools/uv"
+  rm -rf "$new/.tools"
 }
 
 # Neither git, nor what was installed or configured in the checkout: what begins with a dot stays behind.
@@ -129,7 +137,7 @@ wait_ready() { # SECONDS
   local end=$((SECONDS + $1))
   say "waiting until it is ready, $1 s at most"
   until is_ready; do
-    if [[ $(systemctl show --property=NRestarts --value doorito) != 0 ]] || systemctl -q is-failed doorito; then
+    if has_ended; then
       say "it ended by itself"
       return 1
     fi
@@ -141,15 +149,24 @@ wait_ready() { # SECONDS
   done
 }
 
-# Every program runs, and the web server, where it is one of them, says that it is ready.
+# A first end is one too many, although systemd starts it again.
+has_ended() {
+  case $(systemctl show --property=NRestarts,SubState doorito | sort | tr '\n' ' ') in
+  "NRestarts=0 SubState=running " | "NRestarts=0 SubState=start ") return 1 ;;
+  esac
+}
+
+# Every program runs and says that it is ready, and so does the web server, where it is one of them.
 is_ready() {
-  systemctl -q is-active doorito &&
-    "$current/.venv/bin/supervisorctl" status >/dev/null 2>&1 &&
+  "$current/.venv/bin/supervisorctl" status >/dev/null 2>&1 &&
     "$current/.venv/bin/python" - <<'PYTHON' 2>/dev/null
-import json, urllib.request
-facts = json.load(open("/run/doorito/facts.json"))
+import json, pathlib, sys, urllib.request
+folder = pathlib.Path("/run/doorito")
+facts = json.loads((folder / "facts.json").read_text())
 if "web" in facts["programs"]:
     urllib.request.urlopen(f"http://{facts['web']}/readyz", timeout=5)
+reports = [json.loads((folder / f"heartbeat/{name}.json").read_text()) for name in facts["reporting"]]
+sys.exit(not all(report["ready"] for report in reports))
 PYTHON
 }
 

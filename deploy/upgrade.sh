@@ -18,14 +18,15 @@ checkout=$(realpath -e "${1:-$(dirname "$deploy")}") || die 64 "$1 is no folder"
 # While the old version still serves: where that fails, nothing has changed for anybody. The old version works
 # with the new tables for a moment here, and for good after a roll-back.
 migrate() {
-  local wanted
+  local wanted settings
   wanted=$(value "$new" RUN_MIGRATIONS) || die 78 "the new version refuses the environment; nothing was changed"
+  settings=$(value "$new" DJANGO_SETTINGS_MODULE)
   if [[ $wanted = false ]]; then
     say "RUN_MIGRATIONS=false: migrations are another host's"
     return
   fi
   say "checking the new version, and applying its migrations"
-  as_service "$new" python -m boot.prepare --migrate || refuse $?
+  as_service "$new" env DJANGO_SETTINGS_MODULE="$settings" python -m boot.prepare --migrate || refuse $?
 }
 
 refuse() { # STATUS of boot.prepare; 1 is Python's own for an exception
@@ -48,5 +49,5 @@ if activate "$new" "$ready_s"; then
 fi
 last_words
 say "going back to $old; migrations that were applied stay applied"
-activate "$old" "$ready_s" || die 69 "the old version does not become ready either; see the journal"
+activate "$old" 120 || die 69 "the old version does not become ready either; see the journal"
 die 70 "the upgrade was taken back: $old runs again"
