@@ -40,7 +40,9 @@ def test_a_new_user_follows_the_readme(installed: tuple[Machine, list[str]]) -> 
     assert host.unit("ActiveState") == "active"
     assert running(host) == RUNNING
     assert "Log in" in host.page()
-    assert "ready: https://example.org" in host.run(readme("2. Look"))
+    for look in (readme("2. Look"), readme("6. Logs")):
+        assert "ready: https://example.org" in host.run(look)
+    assert host.run("doorito run id -un") == "doorito\n"
 
 
 def test_the_configuration_is_for_the_service_alone_and_the_code_is_not_its_own(host: Machine) -> None:
@@ -61,6 +63,19 @@ def test_a_second_install_changes_nothing(host: Machine) -> None:
     before = host.run(look)
     assert "it runs already" in host.run("deploy/install.sh")
     assert host.run(look) == before
+
+
+def test_one_of_install_upgrade_and_roll_back_runs_at_a_time(host: Machine) -> None:
+    """The second is told so, with status 69."""
+    assert "wait until it has ended" in host.run("flock /opt/doorito deploy/install.sh", status=69)
+
+
+def test_the_configuration_of_another_supervisord_stays(host: Machine) -> None:
+    """Its supervisorctl must not suddenly ask ours; how to ask ours is said."""
+    host.run("echo '; of another' >/etc/supervisord.conf")
+    assert "/opt/doorito/current/.venv/bin/supervisorctl status" in host.run("deploy/install.sh")
+    assert host.run("cat /etc/supervisord.conf") == "; of another\n"
+    host.run("rm /etc/supervisord.conf; deploy/install.sh")
 
 
 def test_supervisorctl_works_bare_for_root_and_the_group_and_for_nobody_else(host: Machine) -> None:
@@ -112,7 +127,7 @@ def test_the_stop_budget_decides_how_long_systemd_waits(host: Machine) -> None:
     ):
         host.run(readme("5. Configure"))
         assert host.unit("TimeoutStopUSec") == "4min 10s"
-    host.run(readme("5. Configure"))
+    host.run("deploy/install.sh")
     assert host.unit("TimeoutStopUSec") == "2min 10s"
 
 
@@ -128,12 +143,16 @@ def test_an_upgrade_shows_the_new_version_and_a_roll_back_the_old_one(host: Mach
     new = host.copy_checkout("new")
     host.run(f"sed -i 's/<title>/<title>New /' {new}/templates/base.html")
     old = host.run("realpath /opt/doorito/current")
+    host.run("mkdir -p /opt/doorito/releases/2000010{1,2,3}T000000Z-0")
     host.run(f"cd {new}; {readme('4. Upgrade')}")
     assert "<title>New " in host.page()
     assert running(host) == RUNNING
+    kept = host.run("ls -d /opt/doorito/releases/*").splitlines()
+    assert len(kept) == 3
+    assert {old.strip(), host.run("realpath /opt/doorito/current").strip()} < set(kept)
     host.run(readme("4. Upgrade", 1))
     assert "<title>New " not in host.page()
-    assert host.run("realpath /opt/doorito/current") == old
+    assert host.run("rm -r /opt/doorito/releases/2000*; realpath /opt/doorito/current") == old
 
 
 def test_a_version_that_cannot_start_is_refused_before_anything_is_touched(host: Machine) -> None:
@@ -174,12 +193,16 @@ class Migration(migrations.Migration):
     assert "Log in" in host.page()
 
 
-def test_a_version_that_ends_by_itself_is_taken_back_at_once(host: Machine) -> None:
-    """Nobody waits until the time is up."""
-    broken = host.copy_checkout("broken-supervision")
-    host.run(f"sed -i 's/^chmod=.*/chmod=nonsense/' {broken}/supervisor/supervisord.conf")
-    said = host.run(f"deploy/upgrade.sh --wait 90000 {broken}", status=70)
+def test_a_release_that_ends_by_itself_is_left_at_once(host: Machine) -> None:
+    """Nobody waits until the time is up, be it an upgrade or a roll-back."""
+    host.run("""
+        cp -r "$(realpath /opt/doorito/current)" /opt/doorito/releases/broken
+        sed -i 's/^chmod=.*/chmod=nonsense/' /opt/doorito/releases/broken/supervisor/supervisord.conf""")
+    before = host.run("realpath /opt/doorito/current")
+    said = host.run("deploy/rollback.sh broken", status=70)
     assert "it ended by itself" in said
+    assert "the roll-back was taken back" in said
+    assert host.run("rm -r /opt/doorito/releases/broken; realpath /opt/doorito/current") == before
     assert running(host) == RUNNING
 
 
@@ -248,7 +271,7 @@ def test_nginx_accepts_its_example_and_serves_through_it(host: Machine) -> None:
     host.run("systemctl start nginx")
     try:
         through(host, "example.org")
-        upload = "head -c 27000000 /dev/zero | " + HTTPS + " --data-binary @- -o /dev/null -w '%{http_code}'"
+        upload = "head -c 28000000 /dev/zero | " + HTTPS + " --data-binary @- -o /dev/null -w '%{http_code}'"
         assert host.run(f"{upload} https://example.org/accounts/log-in/") == "413"
     finally:
         host.run("systemctl stop nginx")
