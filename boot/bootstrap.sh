@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes .venv from uv.lock: `boot/bootstrap.sh run` with what running takes, `all` with what tests and
-# checks take as well. Needs a Python with venv, and a package index. Installs uv where there is none.
+# Makes .venv from uv.lock: `boot/bootstrap.sh run` with what `make run` takes, `all` with what tests and
+# checks take as well, `production` with what a host takes (pg_dump included). Needs a Python with venv, and a
+# package index. Installs uv where there is none.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -55,8 +56,9 @@ quiet=--quiet
 case ${1:-} in
 run) groups="--group dev" ;;
 all) groups="--all-groups" ;;
+production) groups="--no-default-groups --group postgres" ;;
 *)
-  say "usage: boot/bootstrap.sh run|all"
+  say "usage: boot/bootstrap.sh run|all|production"
   exit 64
   ;;
 esac

@@ -95,6 +95,7 @@ def _start(role: str, reload: bool, env: Environment, log: _Log) -> NoReturn:
         lock = runtime.claim(folder)
     except runtime.RuntimeFolderError as error:
         raise Refused(str(error)) from error
+    environ["DOORITO_SOCKET_MODE"] = runtime.socket_mode(lock)
     if "web" in names:
         _refuse_taken_port(env)
     runtime.clean(folder)

@@ -33,7 +33,11 @@ class AlreadyRunning(RuntimeFolderError):
 
 
 def private(folder: Path) -> int:
-    """Make sure that the folder is there and ours alone; a descriptor of it. Raises RuntimeFolderError."""
+    """Make sure that the folder is there and closed to others; a descriptor of it.
+
+    A folder of mode 0750 was given to our own group, by systemd or by an administrator: it may look, and
+    use supervisorctl, but put nothing in. We make none such. Raises RuntimeFolderError.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -45,12 +49,17 @@ def private(folder: Path) -> int:
         os.close(descriptor)
         message = f"the runtime folder {folder} belongs to another user; set DOORITO_RUNTIME_DIR"
         raise RuntimeFolderError(message)
-    if stat.S_IMODE(status.st_mode) != 0o700:
+    if stat.S_IMODE(status.st_mode) != 0o700 and not _is_given_to_group(status):
         os.close(descriptor)
         # Not mended: it may be a folder that others use, /tmp by mistake.
         message = f"the runtime folder {folder} is open to others; `chmod 700` it, or set DOORITO_RUNTIME_DIR"
         raise RuntimeFolderError(message)
     return descriptor
+
+
+def socket_mode(descriptor: int) -> str:
+    """The mode of supervisord's socket in the private folder, in octal digits: who may enter may ask."""
+    return "0660" if _is_given_to_group(os.fstat(descriptor)) else "0600"
 
 
 def claim(folder: Path) -> int:
@@ -114,6 +123,10 @@ def point_supervisorctl(folder: Path) -> str:
             draft.replace(target)
     where = "" if _told(target) == folder else f" -s unix://{folder}/supervisor.sock"
     return f"{_short(command)}{where} status"
+
+
+def _is_given_to_group(status: os.stat_result) -> bool:
+    return stat.S_IMODE(status.st_mode) == 0o750 and status.st_gid == os.getegid()
 
 
 def _short(command: Path) -> str:

@@ -32,6 +32,34 @@ def test_a_folder_that_others_use_is_refused_and_left_as_it_is(tmp_path: Path) -
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
 
 
+def test_a_folder_given_to_our_group_opens_the_socket_to_it(tmp_path: Path) -> None:
+    """Mode 0750, as a systemd unit asks for: members may use supervisorctl. One of our own making is 0700."""
+    modes = []
+    for mode in (0o700, 0o750):
+        tmp_path.chmod(mode)
+        descriptor = runtime.private(tmp_path)
+        modes.append(runtime.socket_mode(descriptor))
+        os.close(descriptor)
+    assert modes == ["0600", "0660"]
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o751, 0o755, 0o710, 0o2750])
+def test_a_folder_that_is_open_any_further_is_refused(mode: int, tmp_path: Path) -> None:
+    """A group that could write there could put its own socket in the place of supervisord's."""
+    tmp_path.chmod(mode)
+    with pytest.raises(runtime.RuntimeFolderError, match="is open to others"):
+        runtime.private(tmp_path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to any group")
+def test_a_folder_given_to_another_group_is_refused(tmp_path: Path) -> None:
+    """Its members are not those that the service's group lets in."""
+    tmp_path.chmod(0o750)
+    os.chown(tmp_path, -1, 12345)
+    with pytest.raises(runtime.RuntimeFolderError, match="is open to others"):
+        runtime.private(tmp_path)
+
+
 def test_a_link_a_file_and_an_impossible_place_are_refused(tmp_path: Path) -> None:
     """Each with the folder's name and the variable that mends it."""
     (tmp_path / "target").mkdir()
