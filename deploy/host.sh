@@ -156,18 +156,9 @@ has_ended() {
   esac
 }
 
-# Every program runs and says that it is ready, and so does the web server, where it is one of them.
+# Every program runs, and does its work.
 is_ready() {
-  "$current/.venv/bin/supervisorctl" status >/dev/null 2>&1 &&
-    "$current/.venv/bin/python" - <<'PYTHON' 2>/dev/null
-import json, pathlib, sys, urllib.request
-folder = pathlib.Path("/run/doorito")
-facts = json.loads((folder / "facts.json").read_text())
-if "web" in facts["programs"]:
-    urllib.request.urlopen(f"http://{facts['web']}/readyz", timeout=5)
-reports = [json.loads((folder / f"heartbeat/{name}.json").read_text()) for name in facts["reporting"]]
-sys.exit(not all(report["ready"] for report in reports))
-PYTHON
+  "$current/.venv/bin/supervisorctl" status >/dev/null 2>&1 && as_service "$current" ./doorito health >/dev/null
 }
 
 last_words() {

@@ -15,7 +15,7 @@ import pytest
 
 from tests.scenarios.engine import run
 from tests.system.copies import copy_tree
-from tests.system.jobs import do_main_job
+from tests.system.jobs import do_main_job, visitor
 from tests.system.stack import free_port, wait_until
 from tests.system.test_environment import NASTY
 
@@ -242,3 +242,21 @@ def test_a_random_password_is_as_good(clone: Project) -> None:
     assert clone.compose("config", "--quiet").returncode == 0
     run("make", ".env", cwd=clone.folder)
     assert (clone.folder / ".env").read_text() == written
+
+
+def test_a_backup_takes_database_and_uploads_back(project: Project) -> None:
+    """As docs/backup.md says: made while all runs, restored while ours are stopped, by the image's own programs."""
+    kept = do_main_job(project)
+    file = "/data/backups/monday.tar"
+    assert project.compose("exec", "--no-TTY", "web", "mkdir", "-p", "/data/backups").returncode == 0
+    made = project.compose("exec", "--no-TTY", "web", "doorito", "backup", file, "--json")
+    assert made.returncode == 0, made.stderr
+    lost = do_main_job(project)
+    project.compose("stop", "web", "celery-worker", "celery-beat")
+    restored = project.compose("run", "--rm", "--no-TTY", "web", "doorito", "restore", file, "--yes")
+    assert restored.returncode == 0, restored.stderr
+    project.up()
+    client = visitor(project)
+    assert client.row(kept)
+    assert client.row(lost) is None
+    do_main_job(project, client)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from tests.scenarios.engine import POSTGRES, run
 from tests.system.copies import copy_tree
 from tests.system.stack import ROOT, wait_until
 
@@ -35,7 +36,7 @@ SYSTEMD = [
 
 def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run the docker command to its end."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    done = run("docker", *arguments)
     assert not check or done.returncode == 0, f"docker {arguments}: {done.stdout}{done.stderr}"
     return done
 
@@ -129,7 +130,7 @@ class Machine:
         on_network = ("--detach", "--network", self.network)
         variables = [f"--env=POSTGRES_{name}=doorito" for name in ("USER", "PASSWORD", "DB")]
         alias = ("--network-alias", "database")
-        docker("run", "--name", self.database, *on_network, *alias, *variables, "postgres:16-alpine")
+        docker("run", "--name", self.database, *on_network, *alias, *variables, POSTGRES)
         docker("run", "--name", self.host, *on_network, *SYSTEMD, IMAGE)
         self.put(copy_tree(self._folder / "checkout", with_environment=False), CHECKOUT)
         self.run(f"chown -R root:root {CHECKOUT}")
