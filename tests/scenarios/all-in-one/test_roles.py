@@ -11,6 +11,7 @@ import pytest
 
 from tests.scenarios.engine import KEY, PASSWORD, Container, Database, docker, run
 from tests.system.stack import wait_until
+from tests.system.test_environment import NASTY
 
 pytestmark = [pytest.mark.scenario, pytest.mark.usefixtures("image")]
 NEEDED = ["--env", f"DJANGO_SECRET_KEY={KEY}", "--env", "DJANGO_ALLOWED_HOSTS=localhost"]
@@ -157,3 +158,15 @@ def test_a_one_off_command_has_no_health() -> None:
             1,
             "start: not ready: nothing has started yet in /run/doorito\n",
         )
+
+
+def test_an_env_file_of_docker_run_carries_everything_but_line_ends(tmp_path: Path) -> None:
+    """It knows no quotes: a value is what follows the first `=`, up to the end of the line."""
+    given = {f"NASTY_{number:02}": text for number, text in enumerate(NASTY)}
+    file = tmp_path / "variables"
+    file.write_text("".join(f"{name}={text}\n" for name, text in given.items()), newline="")
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    options = ("--env-file", str(file), "--env", "WEB_PORT=eighty")
+    arrived = json.loads(docker("run", "--rm", *options, "doorito", "python", "-c", code))
+    for name, text in given.items():
+        assert arrived[name] == (text if "\n" not in text else text.splitlines()[0])

@@ -245,7 +245,7 @@ def test_a_random_password_is_as_good(clone: Project) -> None:
 
 
 def test_a_backup_takes_database_and_uploads_back(project: Project) -> None:
-    """As docs/backup.md says: made while all runs, restored while ours are stopped, by the image's own programs."""
+    """As docs/backup.md says: made while all runs, restored while the roles are stopped."""
     kept = do_main_job(project)
     file = "/data/backups/monday.tar"
     assert project.compose("exec", "--no-TTY", "web", "mkdir", "-p", "/data/backups").returncode == 0
