@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -32,6 +33,9 @@ _servers = contextlib.ExitStack()
 
 def pytest_sessionstart() -> None:
     """Start the server; a test database in it is pytest-django's business."""
+    # Whoever starts tests in the background may have them ignore these, and programs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     STATE_DIR.mkdir()
     _servers.enter_context(postgres.serving(postgres.cluster(STATE_DIR, FOLDER / "run")))
 
