@@ -25,6 +25,7 @@ class Heartbeat(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._next_at = 0.0
+        self._is_stopped = False
         if not consumer.hub:
             # Celery's loop for brokers that have no event loop calls this once a turn.
             pending = consumer.perform_pending_operations
@@ -38,17 +39,19 @@ class Heartbeat(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         """The consumer is connected; its loop runs next, and reports at its first turn."""
         self._next_at = 0.0
+        self._is_stopped = False
         if consumer.hub:
             consumer.hub.call_soon(self._turn)
             # Celery cancels it when the connection is lost.
             consumer.hub.call_repeatedly(INTERVAL_S, self._turn)
 
     def stop(self, consumer: Any) -> None:
-        """The connection was lost, or the worker is told to stop."""
+        """The connection was lost, or the worker is to stop, while Celery fires timers on in a thread."""
+        self._is_stopped = True
         supervised.report(settings.RUNTIME_DIR, "celery-worker", False, (NOT_CONNECTED,))
 
     def _turn(self) -> None:
         now = time.monotonic()
-        if now >= self._next_at:
+        if now >= self._next_at and not self._is_stopped:
             self._next_at = now + INTERVAL_S / 2
             supervised.report(settings.RUNTIME_DIR, "celery-worker", True)

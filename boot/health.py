@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from boot import heartbeat, places, runtime
 
@@ -38,16 +38,33 @@ class Health(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
+class Facts(NamedTuple):
+    """What a start wrote down of itself."""
+
+    role: str
+    programs: list[str]  # that can be asked
+    host: str
+    port: int
+
+
 def probe(role: str | None = None, folder: Path | None = None) -> list[Health]:
     """The health of each program of the stack in `folder`, or of the one that is called `role`.
 
     Raises UnknownProgram where the stack runs no such role.
     """
     where = folder or runtime_dir()
-    facts = _facts(where)
-    if facts is None:
-        return [Health(role or "start", False, (f"nothing has started yet in {where}",))]
-    return [_ask(program, facts, where) for program in _chosen(role, facts)]
+    try:
+        facts = json.loads((where / "facts.json").read_bytes())
+        programs = [program for program in facts["programs"] if program in ("web", *REPORTERS)]
+        host, port = facts["probe"]
+        known = Facts(str(facts["role"]), programs, str(host), int(port))
+    except FileNotFoundError:
+        return _unknown(role, f"nothing has started yet in {where}")
+    except OSError as error:
+        return _unknown(role, f"{where} cannot be read ({error.strerror}); ask as the user whose stack it is")
+    except (ValueError, TypeError, KeyError):
+        return _unknown(role, f"{where / 'facts.json'} was written by another version")
+    return [_ask(program, known, where) for program in _chosen(role, known)]
 
 
 def report(found: Sequence[Health]) -> str:
@@ -87,27 +104,21 @@ def _words(one: Health) -> str:
     return "ready" if one.ready else f"not ready: {'; '.join(one.reasons) or 'it says no more'}"
 
 
-def _facts(folder: Path) -> dict[str, Any] | None:
-    try:
-        facts = json.loads((folder / "facts.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return facts if isinstance(facts, dict) else None
+def _unknown(role: str | None, reason: str) -> list[Health]:
+    return [Health(role or "start", False, (reason,))]
 
 
-def _chosen(role: str | None, facts: dict[str, Any]) -> list[str]:
-    programs = [program for program in facts["programs"] if program in ("web", *REPORTERS)]
-    if role in (None, facts["role"]):
-        return programs
-    if role not in programs:
-        raise UnknownProgram(f"{role} does not run here; what does is {', '.join(programs)}")
+def _chosen(role: str | None, facts: Facts) -> list[str]:
+    if role in (None, facts.role):
+        return facts.programs
+    if role not in facts.programs:
+        raise UnknownProgram(f"{role} does not run here; what does is {', '.join(facts.programs)}")
     return [role]
 
 
-def _ask(program: str, facts: dict[str, Any], folder: Path) -> Health:
+def _ask(program: str, facts: Facts, folder: Path) -> Health:
     if program == "web":
-        host, port = facts["probe"]
-        return _ask_web(host, port)
+        return _ask_web(facts.host, facts.port)
     return judge(program, heartbeat.read(folder, program), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
@@ -124,12 +135,19 @@ def _ask_web(host: str, port: int) -> Health:
         return Health("web", False, (f"/readyz answers {status}, and not in Doorito's words",))
 
 
+def _receive(connection: socket.socket, deadline: float) -> bytes:
+    """Some bytes, none at the end. One deadline for all: whoever probes has one too."""
+    connection.settimeout(max(0.001, deadline - time.monotonic()))
+    return connection.recv(MOST_BYTES)
+
+
 def _get(host: str, port: int) -> tuple[int, bytes]:
     """Status and body of /readyz. By hand: http.client takes as long to import as all the rest."""
+    deadline = time.monotonic() + ANSWER_S
     with socket.create_connection((host, port), ANSWER_S) as connection:
         connection.sendall(REQUEST)
         answer = b""
-        while len(answer) < MOST_BYTES and (chunk := connection.recv(MOST_BYTES)):
+        while len(answer) < MOST_BYTES and (chunk := _receive(connection, deadline)):
             answer += chunk
     head, _, body = answer.partition(b"\r\n\r\n")
     words = head.split(None, 2)

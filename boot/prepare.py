@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import tempfile
 import time
@@ -18,20 +17,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from boot.refusals import understand
+
 EX_UNAVAILABLE: Final = 69  # sysexits.h: a service stays away
 EX_CONFIG: Final = 78
 RETRY_S: Final = 0.5  # seconds between two tries
 REPORT_S: Final = 5.0  # seconds between two lines while waiting
-# PostgreSQL's words, in English: libpq gives no SQLSTATE for a connection that was refused. In another
-# language the database is waited for, in vain, with the words as they are.
-REFUSALS: Final = (
-    (
-        r"password authentication failed|no password supplied",
-        "DATABASE_PASSWORD, or the password in DATABASE_URL",
-    ),
-    (r'role ".*" does not exist|no pg_hba\.conf entry|authentication failed', "the user in DATABASE_URL"),
-    (r'database ".*" does not exist', "the name in DATABASE_URL, or create that database"),
-)
 MIGRATION_LOCK: Final = 0x646F6F72  # "door"; any number will do that nothing else here locks
 
 
@@ -60,11 +51,6 @@ def wait(what: str, limit_s: float, missing: Callable[[], str | None]) -> None:
         time.sleep(RETRY_S)
 
 
-def refusal(reason: str) -> str | None:
-    """What to mend where the server answers but will not have us: waiting would not help. None elsewhere."""
-    return next((mend for pattern, mend in REFUSALS if re.search(pattern, reason)), None)
-
-
 def database_reason() -> str | None:
     """Why the database cannot be used, on one line; None when it can. Raises GiveUp where it refuses us."""
     from django.db import DatabaseError, connection
@@ -74,8 +60,9 @@ def database_reason() -> str | None:
         connection.ensure_connection()
     except DatabaseError as error:
         reason = " ".join(str(error).split())
-        if mend := refusal(reason):
-            raise GiveUp(f"the database refuses us: {reason}; correct {mend}", EX_CONFIG) from error
+        refusal = understand(reason)
+        if refusal.is_final:
+            raise GiveUp(f"the database refuses us: {reason}; {refusal.mend}", EX_CONFIG) from error
         return reason
     return None
 

@@ -131,7 +131,7 @@ def _database(typed: Typed) -> Iterator[Finding]:
     named = parts.path.strip("/") or "service" in parse_qs(parts.query)
     if parts.scheme in ("postgresql", "postgres") and not named:
         yield "DATABASE_URL", "names no database; set postgresql://USER:PASSWORD@HOST:5432/NAME"
-    if parts.password and typed.get("DATABASE_PASSWORD"):
+    if (parts.password or "password" in parse_qs(parts.query)) and typed.get("DATABASE_PASSWORD"):
         yield "DATABASE_PASSWORD", "is set, and DATABASE_URL has a password too; leave it out of one of them"
 
 

@@ -100,7 +100,8 @@ STORAGES = {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
         else "whitenoise.storage.CompressedManifestStaticFilesStorage",
-        # Public, and often collected by another user than the one who serves them.
+        # Public, and often collected by another user than the one who serves them; the umask decides of
+        # the compressed copies beside them.
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }

@@ -53,11 +53,11 @@ print(next(v["value"] for v in json.load(sys.stdin) if v["name"] == sys.argv[1])
 # Builds $new from a checkout, beside what runs. All or nothing: an exit before `keep` removes it.
 build() { # CHECKOUT
   local version
-  [[ -f $1/boot/bootstrap.sh && -f $1/uv.lock ]] || die 64 "$1 is no checkout of Doorito"
+  [[ -f $1/boot/bootstrap.sh && -f $1/uv.lock && -f $1/.dockerignore ]] || die 64 "$1 is no checkout of Doorito"
   version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$1/pyproject.toml")
   new=$releases/$(date -u +%Y%m%dT%H%M%SZ)-$version
   say "building $new"
-  trap 'rm -rf "$new"' EXIT
+  trap discard EXIT
   mkdir "$new"
   copy "$1"
   PATH=$tools:$PATH "$new/boot/bootstrap.sh" production
@@ -76,10 +76,11 @@ keep_uv() {
   rm -rf "$new/.tools"
 }
 
-# Neither git, nor what was installed or configured in the checkout: what begins with a dot stays behind.
+# What the image gets too, and this folder: no backup or key that somebody left in the checkout.
 copy() { # CHECKOUT
-  tar -C "$1" --exclude=__pycache__ --anchored --exclude='./.[!.]*' --exclude=./staticfiles \
-    --exclude='./db.sqlite3*' -cf - . | tar -C "$new" --no-same-owner -xf -
+  local wanted
+  mapfile -t wanted < <(sed -n 's/^!//p' "$1/.dockerignore")
+  tar -C "$1" --exclude=__pycache__ -cf - .dockerignore deploy "${wanted[@]}" | tar -C "$new" --no-same-owner -xf -
 }
 
 check_python() {
@@ -94,6 +95,9 @@ check_python() {
 }
 
 keep() { trap - EXIT; }
+
+# Whatever went wrong: never the release that the link leads to.
+discard() { [[ $(realpath "$current" 2>/dev/null) = "$new" ]] || rm -rf "$new"; }
 
 # Writes what lies outside of the release, all of it ours: units, the journal's limits, commands.
 settle() { # RELEASE
@@ -130,7 +134,12 @@ switch() { # RELEASE: at once, there is no moment without a version
 # Makes a release the one that runs. Status 1 where it does not become ready in time.
 activate() { # RELEASE SECONDS
   say "switching to $1; the stop of what runs may take its whole stop budget"
-  settle "$1" && switch "$1" && systemctl restart doorito && wait_ready "$2"
+  settle "$1" && switch "$1" && restart && wait_ready "$2"
+}
+
+# Stopped in between, so that the restarts of a version that kept failing do not count for this one.
+restart() {
+  systemctl stop doorito && systemctl reset-failed doorito && systemctl start doorito
 }
 
 wait_ready() { # SECONDS

@@ -24,5 +24,6 @@ if activate "$releases/$name" $ready_s; then
   exit 0
 fi
 last_words
+switch "$old" # first of all: whatever fails from here on, this is what a next start finds
 activate "$old" $ready_s || die 69 "neither does $old become ready any more; see the journal"
 die 70 "the roll-back was taken back: $old runs again"

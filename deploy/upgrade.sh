@@ -21,7 +21,7 @@ migrate() {
   local wanted settings
   wanted=$(value "$new" RUN_MIGRATIONS) || die 78 "the new version refuses the environment; nothing was changed"
   settings=$(value "$new" DJANGO_SETTINGS_MODULE)
-  if [[ $wanted = false ]]; then
+  if [[ ${wanted,,} = @(false|0) ]]; then
     say "RUN_MIGRATIONS=false: migrations are another host's"
     return
   fi
@@ -49,5 +49,6 @@ if activate "$new" "$ready_s"; then
 fi
 last_words
 say "going back to $old; migrations that were applied stay applied"
+switch "$old" # first of all: whatever fails from here on, this is what a next start finds
 activate "$old" 120 || die 69 "the old version does not become ready either; see the journal"
 die 70 "the upgrade was taken back: $old runs again"

@@ -41,10 +41,10 @@ def _run(
     work: Callable[[Environment, Progress], Facts], summary: Callable[[Facts], list[str]], as_json: bool
 ) -> int:
     """Work, then say on standard output what came of it; all else goes to standard error."""
-    stopping.raise_on_signals()
     env = load_or_exit()
     progress = Progress(sys.stderr)
     try:
+        stopping.raise_on_signals()
         facts = work(env, progress)
     except BackupError as error:
         progress.end()

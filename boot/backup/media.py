@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import stat
@@ -97,11 +99,33 @@ class Staging:
         self._root = root
         self._folder = root / f"{STAGING}{os.getpid()}"
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """MEDIA_ROOT is there, and no other restore works in it inside this block. Raises Unavailable."""
+        try:
+            self._make_root()
+            descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise Unavailable(f"MEDIA_ROOT, {self._root}, cannot be used: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise Unavailable(f"another restore works in {self._root}; wait until it has ended") from error
+        finally:
+            os.close(descriptor)
+
+    def _make_root(self) -> None:
+        """What is missing, for whoever has the folder above: on a new machine that is not root."""
+        self._owner = _owner(self._root)
+        missing = [folder for folder in (self._root, *self._root.parents) if not folder.exists()]
+        self._root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for folder in missing:
+            self._give(folder)
+
     def fill(self, contents: Contents, descriptor: int, done: Callable[[int], None]) -> None:
         """Write all files, on the disk when this returns. Raises Unavailable."""
         try:
-            self._owner = _owner(self._root)
-            self._root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self.clear()
             self._refuse_little_room(contents)
             self._folder.mkdir(mode=FOLDER_MODE)

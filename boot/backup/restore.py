@@ -49,6 +49,7 @@ def restore(path: Path, confirm: Confirm, env: Environment, progress: Progress) 
             progress.end()
             if not confirm(_question(contents, here)):
                 raise WrongUse("not confirmed; nothing was changed")
+            _refuse_unfit(contents, server.ask(environ))  # once more: the answer may have taken its time
             _replace(contents, descriptor, here, progress)
     facts = {name: contents.facts.get(name) for name in ("created", "doorito", "server")}
     return {
@@ -141,15 +142,16 @@ def _question(contents: Contents, here: Place) -> str:
 
 def _replace(contents: Contents, descriptor: int, here: Place, progress: Progress) -> None:
     staging = media.Staging(here.media_root)
-    try:
-        progress.begin("staging the files", contents.media_size)
-        staging.fill(contents, descriptor, progress.advance)
-        progress.begin("restoring the database", contents.database.size)
-        database.restore(here.tools, here.environ, descriptor, contents.database, progress.reach)
-    except BaseException:
-        stopping.ignore()
-        with contextlib.suppress(OSError):
-            staging.clear()
-        raise
-    progress.begin("putting the files in place")
-    staging.swap(contents)
+    with staging.alone():
+        try:
+            progress.begin("staging the files", contents.media_size)
+            staging.fill(contents, descriptor, progress.advance)
+            progress.begin("restoring the database", contents.database.size)
+            database.restore(here.tools, here.environ, descriptor, contents.database, progress.reach)
+        except BaseException:
+            stopping.ignore()
+            with contextlib.suppress(OSError):
+                staging.clear()
+            raise
+        progress.begin("putting the files in place")
+        staging.swap(contents)

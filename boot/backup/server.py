@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from boot.backup.errors import Unavailable
 from boot.places import BASE_DIR
+from boot.refusals import understand
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def ask(environ: Mapping[str, str]) -> Server:
         start_new_session=True,
     )
     if done.returncode:
-        message = f"the database does not answer: {done.stderr.strip()}; see DATABASE_URL"
-        raise Unavailable(message)
+        reason = done.stderr.strip()
+        raise Unavailable(f"the database does not answer: {reason}; {understand(reason).mend}")
     facts = json.loads(done.stdout)
     return Server(**{**facts, "own_sessions": tuple(facts["own_sessions"])})

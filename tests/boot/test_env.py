@@ -88,6 +88,7 @@ def test_two_passwords_are_a_problem_that_shows_neither() -> None:
     """In the URL and beside it."""
     (problem,) = problems({"DATABASE_URL": "postgresql://u:one@h/d", "DATABASE_PASSWORD": "two"})
     assert problem.startswith("DATABASE_PASSWORD: is set, and DATABASE_URL has a password too")
+    assert len(problems({"DATABASE_URL": "postgresql://u@h/d?password=one", "DATABASE_PASSWORD": "two"})) == 1
     for broken in ("postgresql://[u@h/d", "postgresql://u@h:x/d"):
         assert len(problems({"DATABASE_URL": broken, "DATABASE_PASSWORD": "two"})) == 1
 

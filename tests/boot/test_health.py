@@ -144,11 +144,20 @@ def test_machines_get_an_object(folder: Path, capsys: Captured) -> None:
     assert json.loads(capsys.readouterr().out) == {"ready": False, "programs": {"celery-beat": fact}}
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{"])
-def test_facts_that_cannot_be_read_are_none(folder: Path, content: str) -> None:
-    """A full disk, say."""
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"role": "all", "programs": ["web"]}', "3"])
+def test_facts_of_another_version_are_told_so(folder: Path, content: str) -> None:
+    """Or what a full disk has left of them: no traceback."""
     (folder / "facts.json").write_text(content)
-    assert "nothing has started yet" in health.probe()[0].reasons[0]
+    (found,) = health.probe()
+    assert found.reasons == (f"{folder}/facts.json was written by another version",)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Whoever asks is the wrong user, most likely."""
+    (tmp_path / "file").touch()
+    (found,) = health.probe(folder=tmp_path / "file")
+    assert "cannot be read" in found.reasons[0]
+    assert "ask as the user whose stack it is" in found.reasons[0]
 
 
 def test_it_looks_where_supervisorctl_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -30,36 +30,6 @@ def test_waiting_is_given_up_in_time() -> None:
     assert caught.value.status == 69
 
 
-@pytest.mark.parametrize(
-    ("reason", "mend"),
-    [
-        ('FATAL: password authentication failed for user "doorito"', "DATABASE_PASSWORD"),
-        ("connection failed: fe_sendauth: no password supplied", "DATABASE_PASSWORD"),
-        ('FATAL: role "doorito" does not exist', "the user"),
-        ('FATAL: no pg_hba.conf entry for host "192.0.2.1", user "doorito"', "the user"),
-        ('FATAL: Peer authentication failed for user "doorito"', "the user"),
-        ('FATAL: database "doorito" does not exist', "create that database"),
-    ],
-)
-def test_a_database_that_refuses_us_says_what_to_mend(reason: str, mend: str) -> None:
-    """It answers, so waiting would change nothing."""
-    assert mend in (prepare.refusal(reason) or "")
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "connection refused",
-        "the database system is starting up",
-        "sorry, too many clients already",
-        'could not translate host name "db" to address',
-    ],
-)
-def test_a_database_that_is_away_is_worth_waiting_for(reason: str) -> None:
-    """It may come."""
-    assert prepare.refusal(reason) is None
-
-
 def test_a_folder_for_uploads_is_made_and_tried(tmp_path: Path) -> None:
     """For its owner alone, and nothing stays in it."""
     prepare.check_uploads(tmp_path / "state/media")

@@ -56,8 +56,9 @@ def backup(root: Path, tmp_path: Path) -> Iterator[Backup]:
 
 def _restore(root: Path, backup: Backup) -> None:
     staging = media.Staging(root)
-    staging.fill(backup.contents, backup.descriptor, lambda count: None)
-    staging.swap(backup.contents)
+    with staging.alone():
+        staging.fill(backup.contents, backup.descriptor, lambda count: None)
+        staging.swap(backup.contents)
 
 
 def _tree(root: Path) -> dict[str, object]:
@@ -175,7 +176,8 @@ def test_staging_changes_nothing_that_is_seen(root: Path, backup: Backup) -> Non
     before = list(media.walk(root))
     (root / ".restore-1/uploads").mkdir(parents=True)
     staging = media.Staging(root)
-    staging.fill(backup.contents, backup.descriptor, lambda count: None)
+    with staging.alone():
+        staging.fill(backup.contents, backup.descriptor, lambda count: None)
     assert list(media.walk(root)) == before
     assert [path.name for path in root.glob(".restore-*")] == [f".restore-{os.getpid()}"]
     staging.clear()
@@ -188,6 +190,26 @@ def test_root_restores_for_the_folders_owner(root: Path, backup: Backup) -> None
     os.chown(root, 12345, 12345)
     _restore(root, backup)
     assert {path.stat().st_uid for path in root.rglob("*")} == {12345}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_on_a_new_machine_the_folder_itself_is_given_too(root: Path, backup: Backup, tmp_path: Path) -> None:
+    """To whoever has the folder above: a state folder that was made for the service."""
+    shutil.rmtree(root)
+    os.chown(tmp_path, 12345, 12345)
+    new = tmp_path / "deep/media"
+    _restore(new, backup)
+    assert {path.stat().st_uid for path in (new.parent, new, *new.rglob("*"))} == {12345}
+
+
+def test_two_restores_do_not_meet_in_one_folder(root: Path) -> None:
+    """The second is refused, and takes nothing from the first."""
+    with media.Staging(root).alone():
+        with pytest.raises(Unavailable, match="another restore works in"), media.Staging(root).alone():
+            pytest.fail("it was locked")
+        assert root.exists()
+    with media.Staging(root).alone():
+        pass
 
 
 def test_too_little_room_is_said_before_anything_is_written(root: Path, backup: Backup) -> None:

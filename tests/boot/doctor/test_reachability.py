@@ -28,29 +28,6 @@ def test_a_server_that_does_not_answer_is_an_error() -> None:
     assert PASSWORD not in finding.message
 
 
-@pytest.mark.parametrize(
-    ("reason", "part"),
-    [
-        (REFUSED, "start the server"),
-        ('failed: FATAL:  password authentication failed for user "doorito"', "password in DATABASE_URL"),
-        ("fe_sendauth: no password supplied", "password in DATABASE_URL"),
-        ('no pg_hba.conf entry for host "10.0.0.2", user "doorito"', "pg_hba.conf"),
-        ('FATAL:  database "shop" does not exist', "create it"),
-        ('FATAL:  role "shop" does not exist', "create it"),
-        ("[Errno -2] Name or service not known", "mend the host"),
-        ("failed to resolve host 'db.internal'", "mend the host"),
-        ("connection timeout expired", "firewall"),
-        ("received invalid response to SSL negotiation: H", "no PostgreSQL"),
-        ("it did not answer within 20 s", "firewall"),
-        ("FATAL:  sorry, too many clients already", "max_connections"),
-        ("FATAL:  the database system is shutting down", "whose log"),
-    ],
-)
-def test_what_helps_depends_on_the_reason(reason: str, part: str) -> None:
-    """The words are libpq's and the server's."""
-    assert part in reachability.mend(reason)
-
-
 @pytest.mark.parametrize(("production", "level"), [(True, Level.ERROR), (False, Level.WARNING)])
 def test_an_old_server_is_named(production: bool, level: Level) -> None:
     """An error in production, a warning in development."""

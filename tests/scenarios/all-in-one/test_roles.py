@@ -98,9 +98,9 @@ def test_a_database_that_stays_away_is_given_up_after_its_wait() -> None:
 @pytest.mark.parametrize(
     ("wrong", "mend"),
     [
-        ((PASSWORD, "wrong"), "correct DATABASE_PASSWORD, or the password in DATABASE_URL"),
-        (("doorito:", "nobody:"), "correct DATABASE_PASSWORD, or the password in DATABASE_URL"),
-        (("/test_", "/no_such_"), "correct the name in DATABASE_URL, or create that database"),
+        ((PASSWORD, "wrong"), "the right password there or in DATABASE_PASSWORD"),
+        (("doorito:", "nobody:"), "set the right user in DATABASE_URL"),
+        (("/test_", "/no_such_"), "create it on the server, or name another in DATABASE_URL"),
     ],
 )
 def test_a_database_that_refuses_the_log_in_is_wrong_configuration(

@@ -144,9 +144,12 @@ def test_an_upgrade_shows_the_new_version_and_a_roll_back_the_old_one(host: Mach
     host.run(f"sed -i 's/<title>/<title>New /' {new}/templates/base.html")
     old = host.run("realpath /opt/doorito/current")
     host.run("mkdir -p /opt/doorito/releases/2000010{1,2,3}T000000Z-0")
+    host.run(f"install -m 600 /dev/null {new}/secrets.sql; touch {new}/.env")
     host.run(f"cd {new}; {readme('4. Upgrade')}")
     assert "<title>New " in host.page()
     assert running(host) == RUNNING
+    strays = host.run("ls /opt/doorito/current/secrets.sql /opt/doorito/current/.env", status=None)
+    assert strays.count("No such file") == 2
     kept = host.run("ls -d /opt/doorito/releases/*").splitlines()
     assert len(kept) == 3
     assert {old.strip(), host.run("realpath /opt/doorito/current").strip()} < set(kept)
@@ -202,7 +205,31 @@ def test_a_release_that_ends_by_itself_is_left_at_once(host: Machine) -> None:
     said = host.run("deploy/rollback.sh broken", status=70)
     assert "it ended by itself" in said
     assert "the roll-back was taken back" in said
-    assert host.run("rm -r /opt/doorito/releases/broken; realpath /opt/doorito/current") == before
+    assert host.run("realpath /opt/doorito/current") == before
+    assert running(host) == RUNNING
+
+
+def test_a_host_whose_version_keeps_failing_is_helped_by_a_roll_back(host: Machine) -> None:
+    """Its restarts do not count for the version that takes its place."""
+    good = host.run("basename $(realpath /opt/doorito/current)").strip()
+    host.run("""
+        cp -r "$(realpath /opt/doorito/current)" /opt/doorito/releases/failing
+        sed -i 's/^chmod=.*/chmod=nonsense/' /opt/doorito/releases/failing/supervisor/supervisord.conf
+        ln -sfn /opt/doorito/releases/failing /opt/doorito/current.new
+        mv -T /opt/doorito/current.new /opt/doorito/current
+        systemctl restart doorito""")
+    wait_until("restarts", lambda: int(host.unit("NRestarts")) > 0)
+    assert f"{good} runs" in host.run(f"deploy/rollback.sh {good}")
+    assert running(host) == RUNNING
+    host.run("rm -r /opt/doorito/releases/failing /opt/doorito/releases/broken")
+
+
+def test_a_backup_goes_back_on_the_host(host: Machine) -> None:
+    """README's own lines, as root, while the service runs; and restored while it does not."""
+    host.run(readme("7. Back up"))
+    assert host.run("stat -c '%U %a' /srv/backups/*.tar").split() == ["doorito", "600"]
+    assert "a stack already runs here" in host.run(readme("7. Back up", 1).splitlines()[1], status=69)
+    host.run(readme("7. Back up", 1))
     assert running(host) == RUNNING
 
 
@@ -292,7 +319,7 @@ def test_an_uninstall_keeps_data_and_configuration_and_a_purge_does_not(host: Ma
     host.run(
         "install -o doorito /dev/null /var/lib/doorito/an-upload; cp -p /etc/doorito/environment /root/kept"
     )
-    host.run(readme("7. Uninstall"))
+    host.run(readme("8. Uninstall"))
     host.run("cmp /root/kept /etc/doorito/environment; ls /var/lib/doorito/an-upload; id doorito")
     code = "/opt/doorito /usr/local/bin/doorito /usr/local/bin/supervisorctl /etc/supervisord.conf"
     assert (
