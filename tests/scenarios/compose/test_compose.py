@@ -244,22 +244,23 @@ def test_a_random_password_is_as_good(clone: Project) -> None:
     assert (clone.folder / ".env").read_text() == written
 
 
-def readme_block(name: str, heading: str, number: int) -> list[str]:
-    """The lines of a block of commands below a heading, `docker compose` first or not."""
-    section = (ROOT / name).read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
-    return re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[number].splitlines()
+def commands(heading: str, number: int) -> list[str]:
+    """The lines of a block of commands in docs/backup.md."""
+    section = (ROOT / "docs/backup.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    blocks: list[str] = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return blocks[number].splitlines()
 
 
 def test_a_backup_goes_into_new_volumes(project: Project) -> None:
     """The lines of docs/backup.md: made while all runs, restored after all volumes were lost."""
     kept = do_main_job(project)
-    for line in readme_block("docs/backup.md", "In containers", 0):
+    for line in commands("In containers", 0):
         done = run("sh", "-c", line, cwd=project.folder, environ=project.environ)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (project.folder / "monday.tar").stat().st_size > 10_000
     lost = do_main_job(project)
     project.down()
-    for line in readme_block("docs/backup.md", "In containers", 1):
+    for line in commands("In containers", 1):
         done = run("sh", "-c", line, cwd=project.folder, environ=project.environ)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     client = visitor(project)
