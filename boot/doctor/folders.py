@@ -14,7 +14,7 @@ from boot.doctor.deployment import Deployment
 from boot.doctor.finding import Finding, error, ok, skipped
 
 CHECK: Final = "folders"
-WRITING_UPLOADS: Final = frozenset({"web", "celery-worker"})
+WRITING_MEDIA: Final = frozenset({"web", "celery-worker"})
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Folder:
 
 def names(deployment: Deployment) -> list[str]:
     """The variables of the folders that the programs write into."""
-    uploads = ["MEDIA_ROOT"] if WRITING_UPLOADS & {*deployment.programs} else []
+    uploads = ["MEDIA_ROOT"] if WRITING_MEDIA & {*deployment.programs} else []
     return ["DOORITO_STATE_DIR", *uploads, "DOORITO_RUNTIME_DIR"]
 
 

@@ -19,7 +19,7 @@ from boot.doctor.sizes import GIB, MIB, words
 
 CHECK: Final = "free space"
 # Uploads: forty of 25 MB, time for somebody to act; and four, which is as good as full.
-UPLOADS: Final = (1 * GIB, 100 * MIB)  # bytes: below the first a warning, below the second an error
+MEDIA: Final = (1 * GIB, 100 * MIB)  # bytes: below the first a warning, below the second an error
 # Temporary files are small ones, and often a tmpfs of 64 MiB holds them.
 TEMPORARY: Final = (32 * MIB, 4 * MIB)
 INODES: Final = (0.05, 0.01)  # shares
@@ -38,7 +38,7 @@ class Space:
 def check(deployment: Deployment) -> Iterator[Finding]:
     uploads = deployment.value("MEDIA_ROOT")
     if uploads:
-        yield _look(uploads, "MEDIA_ROOT", UPLOADS)
+        yield _look(uploads, "MEDIA_ROOT", MEDIA)
     else:
         yield skipped(CHECK, deployment.lacks("MEDIA_ROOT"))
     yield _look(temporary(deployment), "TMPDIR", TEMPORARY)

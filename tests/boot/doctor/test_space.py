@@ -39,7 +39,7 @@ def test_a_small_file_system_is_an_error(small: Path) -> None:
 )
 def test_bytes_are_judged_by_their_number(free: int, level: Level) -> None:
     """Below 1 GiB for uploads is a warning, below 100 MiB an error."""
-    assert space.enough(Space(Path("/data"), free, 0, 0), "MEDIA_ROOT", space.UPLOADS).level is level
+    assert space.enough(Space(Path("/data"), free, 0, 0), "MEDIA_ROOT", space.MEDIA).level is level
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_bytes_are_judged_by_their_number(free: int, level: Level) -> None:
 )
 def test_inodes_are_judged_by_their_share(free: int, level: Level) -> None:
     """Below 5 % is a warning, below 1 % an error."""
-    finding = space.enough(Space(Path("/data"), 2 * GIB, 1000, free), "MEDIA_ROOT", space.UPLOADS)
+    finding = space.enough(Space(Path("/data"), 2 * GIB, 1000, free), "MEDIA_ROOT", space.MEDIA)
     assert finding.level is level
     assert ("inodes" in finding.message) is (level is not Level.OK)
 

@@ -230,7 +230,7 @@ def test_a_backup_goes_back_on_the_host(host: Machine) -> None:
     assert host.run("stat -c '%U %a' /srv/backups/*.tar").split() == ["doorito", "600"]
     assert "a stack already runs here" in host.run(readme("7. Back up", 1).splitlines()[1], status=69)
     host.run(readme("7. Back up", 1))
-    assert running(host) == RUNNING
+    wait_until("the service", lambda: running(host) == RUNNING)
 
 
 def test_the_unit_is_a_locked_box(host: Machine) -> None:
