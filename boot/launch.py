@@ -20,6 +20,7 @@ from boot.supervision.lines import LineBuffer, encode, render
 
 EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
+EX_SOFTWARE: Final = 70
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CONFIGURATION: Final = BASE_DIR / "supervisor" / "supervisord.conf"
 
@@ -152,7 +153,8 @@ def _prepare(role: str, env: Environment, environ: Mapping[str, str], log: _Log)
     options = ["--migrate"] if roles.runs_migrations(role, env.typed) else []
     status = log.follow("prepare", [sys.executable, "-m", "boot.prepare", *options], environ)
     if status:
-        raise Refused("the start was given up, see above", status if status > 0 else EX_UNAVAILABLE)
+        known = {1: EX_SOFTWARE}  # Python's own, for what nobody has foreseen
+        raise Refused("the start was given up, see above", known.get(status, max(status, EX_UNAVAILABLE)))
 
 
 def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str]) -> NoReturn:

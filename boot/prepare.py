@@ -118,15 +118,20 @@ def create_superuser(email: str, password: str) -> None:
     from django.contrib.auth import get_user_model
     from django.core.exceptions import ValidationError
     from django.core.validators import EmailValidator
+    from django.db import IntegrityError, transaction
 
     model = get_user_model()
     if model._default_manager.filter(**{f"{model.USERNAME_FIELD}__iexact": email}).exists():
-        return
+        return  # spares most starts the hash of a password
     try:
         EmailValidator()(email)
     except ValidationError as error:
         raise GiveUp(f"DJANGO_SUPERUSER_EMAIL: {error.messages[0]}", EX_CONFIG) from error
-    model._default_manager.create_superuser(**{model.USERNAME_FIELD: email, "password": password})
+    try:
+        with transaction.atomic():
+            model._default_manager.create_superuser(**{model.USERNAME_FIELD: email, "password": password})
+    except IntegrityError:
+        return  # another role's start has just made it
     print(f"created the administrator {email}")
 
 

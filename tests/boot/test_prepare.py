@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import stat
+import threading
 from pathlib import Path
 
 import psycopg
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import connection, transaction
 
 from boot import prepare
 from boot.env import load
+from tests.system.stack import wait_until
 
 Captured = pytest.CaptureFixture[str]
 
@@ -76,6 +78,36 @@ def test_the_first_administrator_is_created_once() -> None:
     (account,) = get_user_model()._default_manager.all()
     assert account.check_password("the first password")
     assert account.is_superuser
+
+
+@pytest.mark.django_db(transaction=True)
+def test_roles_that_start_together_create_one_administrator() -> None:
+    """Whoever comes second, while the first has not committed, finds it done."""
+    failures: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            prepare.create_superuser("admin@example.com", "another password")
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=second)
+    with transaction.atomic():
+        prepare.create_superuser("admin@example.com", "the first password")
+        thread.start()
+        wait_until("it to wait for us", _is_somebody_waiting)
+    thread.join()
+    assert failures == []
+    (account,) = get_user_model()._default_manager.all()
+    assert account.check_password("the first password")
+
+
+def _is_somebody_waiting() -> bool:
+    with psycopg.connect(_url(), autocommit=True) as other:
+        row = other.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+    return bool(row and row[0])
 
 
 @pytest.mark.django_db
