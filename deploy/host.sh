@@ -165,9 +165,11 @@ has_ended() {
   esac
 }
 
-# Every program runs, and does its work.
+# Every program runs, and does its work. To supervisorctl's own exit status STARTING is as good as RUNNING.
 is_ready() {
-  "$current/.venv/bin/supervisorctl" status >/dev/null 2>&1 && as_service "$current" ./doorito health >/dev/null
+  local status
+  status=$("$current/.venv/bin/supervisorctl" status 2>/dev/null) && ! grep -qv ' RUNNING ' <<<"$status" &&
+    as_service "$current" ./doorito health >/dev/null
 }
 
 last_words() {
