@@ -18,11 +18,16 @@ from supervisor.states import SupervisorStates
 from supervisor.supervisord import go
 
 HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
+# Its stop signal is the one that Python itself takes while it starts: raised in a callback there, the stop
+# would be lost. So it is held from the fork on, and `doorito postgres` lets it in.
+HOLDS_INTERRUPT: Final = "postgres"
 EX_SOFTWARE: Final = 70  # sysexits.h; ours: a program failed for good
 
 
 class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
     """supervisord's options, which fork for it."""
+
+    starting = ""  # the program that is forked for; the plug-in says which
 
     def fork(self) -> int:
         """Fork so that a signal reaches a child that has not become its program yet.
@@ -30,12 +35,15 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
         The child would have supervisord's handlers until its exec, and swallow a stop that comes then:
         the program would run on until it is killed.
         """
+        let_in = set(HANDLED)
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         pid = os.fork()
         if pid == 0:
             for number in HANDLED:
                 signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+            if self.starting == HOLDS_INTERRUPT:
+                let_in.remove(signal.SIGINT)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, let_in)
         return pid
 
 

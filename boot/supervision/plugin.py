@@ -48,6 +48,7 @@ class Plugin:
             events.ProcessStateExitedEvent,
         ):
             events.subscribe(event, self._forget)
+        events.subscribe(events.ProcessStateStartingEvent, self._on_starting)
         events.subscribe(events.ProcessStateFatalEvent, self._on_fatal)
 
     def close(self) -> None:
@@ -71,6 +72,9 @@ class Plugin:
         elif sys.stdout.isatty():
             receive = self._options.signal_receiver.receive
             signal.signal(signal.SIGHUP, lambda *_: receive(signal.SIGTERM, None))
+
+    def _on_starting(self, event: Any) -> None:
+        self._options.starting = event.process.config.name
 
     def _forget(self, event: Any) -> None:
         """What a program said of itself ends with it."""
