@@ -100,7 +100,7 @@ docker-up docker-down docker-logs docker-shell: export DEV_GID ?= $(shell id -g)
 .PHONY: docker-up
 docker-up: .env ## start the development stack in containers: Django's server and PostgreSQL
 	$(compose_dev) up --build --detach --wait
-	@port=$$($(compose_dev) ps --format '{{range .Publishers}}{{.PublishedPort}}{{end}}' web); \
+	@port=$$($(compose_dev) ps --format '{{range .Publishers}}{{if .PublishedPort}}{{.PublishedPort}}{{end}}{{end}}' web); \
 	    echo "doorito: http://localhost:$$port, first log-in in .env; make docker-logs, docker-shell, docker-down" >&2
 
 .PHONY: docker-down

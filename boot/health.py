@@ -59,7 +59,7 @@ def probe(role: str | None = None, folder: Path | None = None) -> list[Health]:
         host, port = facts["probe"]
         known = Facts(str(facts["role"]), programs, str(host), int(port))
     except FileNotFoundError:
-        return _unknown(role, f"nothing has started yet in {where}")
+        return _unknown(role, f"nothing has started yet in {where}; a start that waits says so in its log")
     except OSError as error:
         return _unknown(role, f"{where} cannot be read ({error.strerror}); ask as the user whose stack it is")
     except (ValueError, TypeError, KeyError):
@@ -93,7 +93,7 @@ def runtime_dir() -> Path:
 def judge(program: str, fact: heartbeat.Fact | None, now: float) -> Health:
     """What a report says at `now`, in CLOCK_BOOTTIME seconds like its own time."""
     if fact is None:
-        return Health(program, False, ("has not reported yet",))
+        return Health(program, False, ("does not run, or has not reported yet",))
     age = now - fact.at
     if age > SILENT_S:
         return Health(program, False, (f"last reported {age:.0f} s ago", *fact.reasons))

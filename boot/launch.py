@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -21,6 +23,7 @@ from boot.supervision.lines import LineBuffer, encode, render
 EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
 EX_SOFTWARE: Final = 70
+EX_CONFIG: Final = 78
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CONFIGURATION: Final = BASE_DIR / "supervisor" / "supervisord.conf"
 
@@ -73,8 +76,20 @@ def children_environment(env: Environment) -> dict[str, str]:
     return environ
 
 
+def _refuse_what_cannot_be(reload: bool) -> None:
+    """Before anything else, what each program would otherwise meet by itself. Raises Refused."""
+    if reload and not importlib.util.find_spec("watchfiles"):
+        raise Refused("--reload needs watchfiles, which is not installed here; use role dev", EX_CONFIG)
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        mend = "on a read-only root of a container: `--tmpfs /tmp`; elsewhere set TMPDIR"
+        raise Refused(f"no folder for temporary files can be written; {mend}", EX_CONFIG) from error
+
+
 def _supervise(role: str, reload: bool) -> NoReturn:
     env = load_or_exit()
+    _refuse_what_cannot_be(reload)
     log = _Log(env["LOG_FORMAT"])
     try:
         _start(role, reload, env, log)

@@ -58,7 +58,10 @@ def http(status: int, body: Any) -> bytes:
 def test_nothing_that_has_started_is_not_healthy(folder: Path, capsys: Captured) -> None:
     """A start that still prepares, or none at all; status 1, and where it looked."""
     assert cli.main(["health"]) == 1
-    assert capsys.readouterr().out == f"start: not ready: nothing has started yet in {folder}\n"
+    assert (
+        capsys.readouterr().out
+        == f"start: not ready: nothing has started yet in {folder}; a start that waits says so in its log\n"
+    )
 
 
 @pytest.mark.parametrize("answer", [http(200, {"ready": True, "reasons": []})], indirect=True)
@@ -109,7 +112,7 @@ def test_a_refused_connection_is_named(folder: Path) -> None:
 def test_a_loop_that_has_not_reported_is_not_ready(folder: Path) -> None:
     """Though its process may live."""
     start(folder, "celery-worker")
-    assert health.probe() == [Health("celery-worker", False, ("has not reported yet",))]
+    assert health.probe() == [Health("celery-worker", False, ("does not run, or has not reported yet",))]
 
 
 def test_a_report_holds_for_half_a_minute() -> None:
@@ -140,7 +143,7 @@ def test_machines_get_an_object(folder: Path, capsys: Captured) -> None:
     """`--json`: whether all is ready, and each program with its reasons."""
     start(folder, "celery-beat")
     assert cli.main(["health", "--json"]) == 1
-    fact = {"ready": False, "reasons": ["has not reported yet"]}
+    fact = {"ready": False, "reasons": ["does not run, or has not reported yet"]}
     assert json.loads(capsys.readouterr().out) == {"ready": False, "programs": {"celery-beat": fact}}
 
 

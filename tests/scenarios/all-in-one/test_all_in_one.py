@@ -58,7 +58,7 @@ def test_the_probe_names_whoever_does_not_work(container: Container) -> None:
     try:
         done = container.execute("doorito", "health")
         assert done.returncode == 1
-        assert "celery-beat: not ready: has not reported yet" in done.stdout
+        assert "celery-beat: not ready: does not run, or has not reported yet" in done.stdout
         assert container.execute("doorito", "health", "web").returncode == 0
         as_json = json.loads(container.execute("doorito", "health", "--json").stdout)
         assert [name for name, fact in as_json["programs"].items() if not fact["ready"]] == ["celery-beat"]

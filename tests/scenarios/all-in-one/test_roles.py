@@ -154,10 +154,21 @@ def test_a_one_off_command_has_no_health() -> None:
     """Nothing is supervised there; the probe says so."""
     with Container("sleep", "60") as container:
         done = container.execute("doorito", "health")
-        assert (done.returncode, done.stdout) == (
-            1,
-            "start: not ready: nothing has started yet in /run/doorito\n",
-        )
+        assert done.returncode == 1
+        assert done.stdout.startswith("start: not ready: nothing has started yet in /run/doorito")
+
+
+def test_a_read_only_root_without_tmp_is_told_what_it_lacks(db: Database, database_url: str) -> None:
+    """Before anything starts, and not by a traceback."""
+    options = [*NEEDED, "--network", db.network, "--env", f"DATABASE_URL={database_url}"]
+    said = _refusal(["web"], [*options, "--read-only", "--tmpfs", "/run"], 78)
+    assert "--tmpfs /tmp" in said
+
+
+def test_reloading_is_not_for_the_image() -> None:
+    """It has no watcher: the option is refused, with what to do instead."""
+    said = _refusal(["--reload", "all"], [*NEEDED, "--env", "DATABASE_URL=postgresql://u@127.0.0.1:9/d"], 78)
+    assert "role dev" in said
 
 
 def test_an_env_file_of_docker_run_carries_everything_but_line_ends(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     try:
         done = checkout.make("docker-up")
         assert done.returncode == 0, done.stdout + done.stderr + checkout.log
+        assert f"doorito: http://localhost:{checkout.port}, first log-in" in done.stderr
         yield checkout
     finally:
         checkout.compose("--profile", "celery", "down", "--volumes", "--timeout", "60")
