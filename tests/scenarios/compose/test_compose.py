@@ -214,9 +214,11 @@ def test_three_workers_share_the_work(project: Project) -> None:
 
 
 def test_all_programs_in_one_container_beside_the_database(clone: Project) -> None:
-    """The second file: web runs role `all`, worker and beat have no container."""
+    """The second file: web runs role `all`; worker and beat have no container, nor keep the one they had."""
     fill_in(clone, WEB_PORT=str(clone.port), STOP_BUDGET_S="60",
             DJANGO_SUPERUSER_EMAIL=clone.email, DJANGO_SUPERUSER_PASSWORD=clone.password)  # fmt: skip
+    clone.up()
+    assert len(clone.containers()) == 4
     clone.files = ["-f", "docker-compose.yml", "-f", "docker-compose.all.yml"]
     clone.up()
     assert clone.containers() == [("db", "healthy"), ("web", "healthy")]
