@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "boot.apps.BootConfig",
     "apps.accounts",
     "apps.ops",
+    "apps.broker",
     "apps.scheduler",  # before django_celery_beat: it overrides one of its templates
     "apps.uploads",  # sample
     "django.contrib.admin",
@@ -211,6 +212,8 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env["DEFAULT_FROM_EMAIL"]
 # Celery
 
 CELERY_BROKER_URL = env["CELERY_BROKER_URL"]
+BROKER_MAX_DELIVERIES = env["BROKER_MAX_DELIVERIES"]
+BROKER_TRANSACTIONAL = env["BROKER_TRANSACTIONAL"]
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # wait for a broker that is away, however long
 CELERY_RESULT_BACKEND = "django-db"

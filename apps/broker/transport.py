@@ -1,24 +1,95 @@
-"""Celery's broker on SQLAlchemy: kombu's own transport, which really connects when it says so."""
+"""Celery's broker on PostgreSQL: the kombu transport behind `sqla+postgresql://`.
+
+Register it before the first connection: `TRANSPORT_ALIASES["sqla"] = "apps.broker.transport:Transport"`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, Self
 
-from kombu import Connection
+import psycopg
+from django.conf import settings
+from kombu.transport import base
 from kombu.transport import sqlalchemy as stock
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
+from kombu.utils.url import maybe_sanitize_url
+
+from apps.broker import address
+from apps.broker.connection import Connection
+from apps.broker.errors import CHANNEL_ERRORS, CONNECTION_ERRORS
+from apps.broker.routing import EXCHANGE_TYPES
+
+if TYPE_CHECKING:
+    import kombu
+    from kombu.asynchronous import Hub
+
+    from apps.broker.channel import Channel
+
+MAX_DELIVERIES = 5  # where Django is not configured
 
 
-class Transport(stock.Transport):
-    """kombu's SQLAlchemy transport, except that a database that is away is noticed at once.
+class Transport(base.Transport):  # type: ignore[misc]  # kombu has no types
+    """PostgreSQL with psycopg; for other dialects of SQLAlchemy it makes kombu's own transport."""
 
-    The stock one connects at its first poll only. With the server down Celery's worker then reports
-    "Connected" and fails, without a pause, dozens of lines a second; so it waits longer each time.
-    """
+    can_parse_url = True
+    # Celery sends events through a topic exchange and takes part in gossip for those it knows; to it this is one.
+    driver_type = "amqp"
+    driver_name = "psycopg"
+    connection_errors = CONNECTION_ERRORS
+    recoverable_connection_errors = CONNECTION_ERRORS
+    channel_errors = CHANNEL_ERRORS
+    recoverable_channel_errors: tuple[type[BaseException], ...] = ()
+    implements = base.Transport.implements.extend(
+        asynchronous=True, batch_publish=True, heartbeats=True, exchange_type=frozenset(EXCHANGE_TYPES)
+    )
 
-    def establish_connection(self) -> Any:
-        """Raises SQLAlchemy's OperationalError, which kombu takes for a broker that is away."""
-        client = cast("Connection", self.client)
-        create_engine(client.hostname or "", poolclass=NullPool).connect().close()
-        return super().establish_connection()
+    def __new__(cls, client: kombu.Connection, **options: Any) -> Self:
+        if client.hostname and "://" in client.hostname and not address.is_ours(client.hostname):
+            return stock.Transport(client, **options)  # type: ignore[no-any-return]
+        return super().__new__(cls)
+
+    def __init__(self, client: kombu.Connection, **_: Any) -> None:
+        self.client = client
+
+    def driver_version(self) -> str:
+        return psycopg.__version__
+
+    def establish_connection(self) -> Connection:
+        """Raises SQLAlchemy's OperationalError when the server is away, ValueError for a URL that cannot be read."""
+        options = self.client.transport_options or {}
+        limit = options.get("max_deliveries") or (
+            settings.BROKER_MAX_DELIVERIES if settings.configured else MAX_DELIVERIES
+        )
+        return Connection(self.client, address.parse(self.client.hostname), limit)
+
+    def close_connection(self, connection: Connection) -> None:
+        connection.close()
+
+    def _collect(self, connection: Connection | None) -> None:
+        if connection is not None:
+            connection.collect()
+
+    def create_channel(self, connection: Connection) -> Channel:
+        return connection.channel()
+
+    def verify_connection(self, connection: Connection) -> bool:
+        return connection.connected
+
+    def drain_events(self, connection: Connection, timeout: float | None = None, **_: Any) -> None:
+        connection.drain_events(timeout)
+
+    def register_with_event_loop(self, connection: Connection, loop: Hub) -> None:
+        connection.pump.attach(loop)
+
+    def unregister_from_event_loop(self, connection: Connection, loop: Hub) -> None:
+        connection.pump.detach(loop)
+
+    def get_heartbeat_interval(self, connection: Connection) -> float:
+        return connection.heartbeat
+
+    def heartbeat_check(self, connection: Connection, rate: int = 2) -> None:
+        connection.beat()
+
+    def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
+        """The URL as it was given, its password hidden."""
+        full = uri if uri.startswith("sqla+") else f"sqla+{uri}"
+        return full if include_password else str(maybe_sanitize_url(full, mask))

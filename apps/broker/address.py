@@ -1,0 +1,96 @@
+"""The broker's URL: which ones are ours, and the pool of connections behind each."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+OURS: Final = ("postgresql", "postgresql+psycopg")
+
+# The client's keepalives, in seconds, unless the URL has others: a server that is away is noticed within
+# 10 + 3 * 5 = 25 s, and what was sent to it and not confirmed within as long (milliseconds).
+CONNECT: Final[Mapping[str, str]] = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+    "fallback_application_name": "doorito broker",
+}
+POOL_SIZE: Final = 5  # connections kept for the next publisher of this process; more are opened as needed
+
+_HOSTS: Final = re.compile(r"^(?P<scheme>[^:/]+://(?:[^@/]*@)?)(?P<hosts>[^/?]*,[^/?]*)(?P<rest>.*)$")
+
+
+def is_ours(address: str) -> bool:
+    """Whether the URL behind `sqla+` names PostgreSQL with psycopg 3."""
+    return address.partition("://")[0] in OURS
+
+
+def parse(address: str) -> URL:
+    """The URL; libpq's `host1:5432,host2:5432` as well, which SQLAlchemy writes as `?host=`.
+
+    Raises ValueError, whose message holds no password.
+    """
+    if several := _HOSTS.match(address):
+        hosts = "&".join(f"host={host}" for host in several["hosts"].split(","))
+        path, _, query = several["rest"].partition("?")
+        address = f"{several['scheme']}{path}?{hosts}{'&' if query else ''}{query}"
+    try:
+        return make_url(address).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        message = (
+            "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
+        )
+        raise ValueError(message) from None
+
+
+_engines: dict[tuple[str, float | None], Engine] = {}
+_lock = threading.Lock()
+
+
+def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
+    """This process's engine for a URL; made at the first use."""
+    key = (url.render_as_string(hide_password=False), connect_timeout_s)
+    with _lock:
+        if key not in _engines:
+            arguments: dict[str, Any] = {
+                name: value for name, value in CONNECT.items() if name not in url.query
+            }
+            if connect_timeout_s and "connect_timeout" not in url.query:
+                arguments["connect_timeout"] = max(2, round(connect_timeout_s))  # libpq takes 1 for 2
+            _engines[key] = create_engine(
+                url,
+                connect_args={"autocommit": True, **arguments},
+                pool_size=POOL_SIZE,
+                max_overflow=-1,
+                pool_use_lifo=True,
+                pool_pre_ping=True,
+                pool_reset_on_return=None,
+                isolation_level="AUTOCOMMIT",
+            )
+        return _engines[key]
+
+
+def _forget_engines() -> None:
+    # A forked child must neither use nor close its parent's connections.
+    global _lock
+    _lock = threading.Lock()
+    for known in _engines.values():
+        known.dispose(close=False)
+    _engines.clear()
+
+
+os.register_at_fork(after_in_child=_forget_engines)
+
+
+def client_name() -> str:
+    """How this process is called in the table of sessions and in a message's history."""
+    return f"{socket.gethostname()}:{os.getpid()}"

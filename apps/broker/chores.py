@@ -1,0 +1,96 @@
+"""What every consuming session does for all of them, about once a second."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from apps.broker import queues, sql
+
+if TYPE_CHECKING:
+    from apps.broker.session import Session
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_S: Final = 1.0  # seconds between two looks
+VACUUM_PAUSE_S: Final = 5.0  # seconds between two vacuums by one session
+DEAD_ROWS: Final = 5000  # rows; about 5 MB of messages of common size
+DEAD_SHARE: Final = 0.05  # of the rows of a long queue: cleaning up costs a walk through its index
+
+
+class Look(NamedTuple):
+    """What TICK answers."""
+
+    dead: list[int]  # sessions
+    due_in_s: float | None  # until the earliest delayed message
+    waiting: list[str]  # those of our queues that hold messages
+    may_expire: bool  # a queue with an expiry has not been used for that long
+    dead_rows: dict[str, int]  # a table's
+    live_messages: int
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Look:
+        dead, due, waiting, may_expire, message, live, delivery, delayed = row
+        rows = {"broker_message": message, "broker_delivery": delivery, "broker_delayed": delayed}
+        return cls(
+            [int(id_) for id_ in dead.split(",")] if dead else [], due, waiting, may_expire, rows, live
+        )
+
+
+def to_vacuum(look: Look) -> list[str]:
+    """The tables that have collected enough dead rows."""
+    limits = {"broker_message": DEAD_ROWS + int(DEAD_SHARE * look.live_messages)}
+    return [table for table, dead in look.dead_rows.items() if dead >= limits.get(table, DEAD_ROWS)]
+
+
+def vacuum(tables: Sequence[str]) -> str:
+    """The statement. It gives no room back to the file system, which would need a lock that stops all; nor does it wait."""
+    return f"VACUUM (SKIP_LOCKED, TRUNCATE off, INDEX_CLEANUP on) {', '.join(tables)}"
+
+
+class Chores:
+    """When the next look is due, and the ones that follow from it."""
+
+    def __init__(self, session: Session, max_deliveries: int) -> None:
+        self._session = session
+        self._max_deliveries = max_deliveries
+        self.next_tick = 0.0
+        self.next_due: float | None = None  # when the earliest delayed message is due; monotonic
+        self._next_vacuum = 0.0
+
+    def next_at(self) -> float:
+        return self.next_tick if self.next_due is None else min(self.next_tick, self.next_due)
+
+    def due_at_epoch(self, epoch: float) -> None:
+        """A message was published that is due then."""
+        at = time.monotonic() + max(0.0, epoch - time.time())
+        self.next_due = at if self.next_due is None else min(at, self.next_due)
+
+    def looked(self, look: Look) -> str | None:
+        """Do what is rarely necessary at once; a statement that may take longer is the answer."""
+        now = time.monotonic()
+        self.next_due = None if look.due_in_s is None else now + max(0.0, look.due_in_s)
+        if look.dead:
+            reap(self._session, look.dead, self._max_deliveries)
+        if look.may_expire:
+            queues.expire(self._session)
+        if (tables := to_vacuum(look)) and now >= self._next_vacuum:
+            self._next_vacuum = now + VACUUM_PAUSE_S
+            return vacuum(tables)
+        return None
+
+    def promoted(self, count: int) -> None:
+        """So many delayed messages became ready; more may be due."""
+        self.next_due = time.monotonic() if count else None
+        if not count:
+            self.next_tick = min(self.next_tick, time.monotonic())
+
+
+def reap(session: Session, dead: Sequence[int], max_deliveries: int) -> None:
+    """Return what the dead sessions had, and end their exclusive queues and their consumers."""
+    [(_, exclusive, consumed)] = session.run(sql.REAP, list(dead), max_deliveries)
+    abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
+    queues.delete(session, {*exclusive, *abandoned})
+    logger.info("returned what the sessions %s had, which ended without a word", ", ".join(map(str, dead)))

@@ -1,0 +1,71 @@
+"""What kombu holds as the transport's connection: one session with its channels, publisher and pump."""
+
+from __future__ import annotations
+
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from apps.broker import address, transactions
+from apps.broker.channel import Channel
+from apps.broker.errors import ConnectionLost
+from apps.broker.publisher import Publisher
+from apps.broker.pump import Pump
+from apps.broker.session import Session
+
+if TYPE_CHECKING:
+    import kombu
+    from sqlalchemy.engine import URL
+
+
+class Connection:
+    """A connection to the broker. Raises SQLAlchemy's OperationalError when the server is away."""
+
+    def __init__(self, client: kombu.Connection, url: URL, max_deliveries: int) -> None:
+        self.client = client
+        self.max_deliveries = max_deliveries
+        self.heartbeat = float(client.heartbeat or 0)  # seconds; 0 is none
+        self.session = Session(address.engine(transactions.followed(url), client.connect_timeout))
+        self.publisher = Publisher(self.session, transactions.joined(url))
+        self.pump = Pump(self.session, max_deliveries)
+        self.channels: dict[int, Channel] = {}
+        self.declared: dict[str, tuple[Any, ...]] = {}  # lasting queues, by name, as they were declared
+        self._ids = count(1)
+        self._beaten_at = time.monotonic()
+
+    @property
+    def connected(self) -> bool:
+        return self.session.is_open
+
+    def channel(self) -> Channel:
+        number = next(self._ids)
+        self.channels[number] = Channel(self, number)
+        return self.channels[number]
+
+    def drain_events(self, timeout: float | None = None) -> None:
+        """Deliver one message. Raises TimeoutError (socket.timeout) when none comes in so many seconds."""
+        self.pump.drain(timeout)
+
+    def beat(self) -> None:
+        """Make sure that the server still answers. Raises ConnectionLost."""
+        if not self.session.is_open:
+            message = "the connection to the broker is closed"
+            raise ConnectionLost(message)
+        if time.monotonic() - self._beaten_at >= self.heartbeat / 2:
+            self._beaten_at = time.monotonic()
+            self.session.run("SELECT 1")
+
+    def close(self) -> None:
+        """Return what is not acknowledged, and the connection to its pool."""
+        try:
+            for channel in list(self.channels.values()):
+                channel.close()
+        finally:
+            self.session.close()
+
+    def collect(self) -> None:
+        """Forget a connection that is broken; its server side ends by itself."""
+        for channel in self.channels.values():
+            channel.connection = None
+        self.channels.clear()
+        self.session.abandon()

@@ -1,0 +1,34 @@
+"""What the transport raises: AMQP's own errors where AMQP has one, so that code written for RabbitMQ catches them."""
+
+from __future__ import annotations
+
+import amqp
+import psycopg
+from amqp import exceptions as amqp_errors
+from kombu.exceptions import ChannelError as KombuChannelError
+from sqlalchemy import exc as sqlalchemy_errors
+
+NotFound = amqp_errors.NotFound  # 404
+ResourceLocked = amqp_errors.ResourceLocked  # 405
+PreconditionFailed = amqp_errors.PreconditionFailed  # 406
+NotSupported = amqp_errors.AMQPNotImplementedError  # 540
+AccessRefused = amqp_errors.AccessRefused  # 403
+
+
+class ConnectionLost(amqp_errors.RecoverableConnectionError):  # type: ignore[misc]  # amqp has no types
+    """The connection to PostgreSQL was lost; what it had claimed returns to its queues."""
+
+
+class BrokerUnusable(Exception):
+    """Trying again would not help: the message names what is wrong and what mends it."""
+
+
+# A server that is away or going away, by whichever layer notices it first.
+CONNECTION_ERRORS: tuple[type[BaseException], ...] = (
+    *amqp.Connection.connection_errors,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlalchemy_errors.OperationalError,
+    sqlalchemy_errors.InterfaceError,
+)
+CHANNEL_ERRORS: tuple[type[BaseException], ...] = (*amqp.Connection.channel_errors, KombuChannelError)

@@ -1,0 +1,280 @@
+"""Consuming: from the moment a queue may hold a message until the message is acknowledged.
+
+In Celery's event loop nothing waits: one statement is under way, its answer is read when the socket has it, and the next
+one takes along whatever was acknowledged meanwhile. Without a loop (`drain_events`) the same steps wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kombu.asynchronous import Hub
+
+from apps.broker import sql
+from apps.broker.chores import INTERVAL_S, Chores, Look
+from apps.broker.session import Translated, channel_of
+from apps.broker.subscription import Hot, Subscription
+
+if TYPE_CHECKING:
+    from apps.broker.message import Message
+    from apps.broker.session import Session
+    from apps.broker.wire import Row
+
+OnRows = Callable[[list["Row"]], None]
+
+
+class Pump:
+    """Delivers a session's messages to its subscriptions, and runs the chores in between."""
+
+    def __init__(self, session: Session, max_deliveries: int) -> None:
+        self._session = session
+        self._chores = Chores(session, max_deliveries)
+        self._subscriptions: deque[Subscription] = deque()
+        self._queues: dict[str, str] = {}  # by notification channel
+        self._hot = Hot()
+        self._done: deque[int] = deque()  # acknowledged, not yet told to the server
+        self._arrived: deque[tuple[Subscription, Message]] = deque()
+        self._on_rows: OnRows | None = None  # of the statement that is under way
+        self._errand: str | None = None  # a statement that may take longer
+        self._hub: Hub | None = None
+        self._is_turn_planned = False
+        self._wake_at: float | None = None
+        session.before_statement = self._settle
+
+    # Subscriptions
+
+    def add(self, subscription: Subscription) -> None:
+        channel = channel_of(subscription.queue)
+        self._queues[channel] = subscription.queue
+        self._session.listen(channel)
+        self._session.listen(sql.DUE_CHANNEL)
+        self._subscriptions.append(subscription)
+        self._hot.notified(subscription.queue, time.monotonic())
+        self._plan_turn()
+
+    def remove(self, subscription: Subscription) -> None:
+        """What has arrived for it and was not delivered goes back."""
+        subscription.is_active = False
+        self._subscriptions.remove(subscription)
+        if all(other.queue != subscription.queue for other in self._subscriptions):
+            channel = channel_of(subscription.queue)
+            self._queues.pop(channel, None)
+            self._session.unlisten(channel)
+        undelivered = [message for owner, message in self._arrived if owner is subscription]
+        self._arrived = deque(pair for pair in self._arrived if pair[0] is not subscription)
+        subscription.channel.give_back(undelivered, subscription.no_ack)
+
+    def has_room(self) -> None:
+        """A prefetch count was raised."""
+        self._plan_turn()
+
+    # With an event loop
+
+    def attach(self, hub: Hub) -> None:
+        self._hub = hub
+        hub.add_reader(self._session.wire.fileno(), self._on_readable)
+        self._plan_turn()
+
+    def detach(self, hub: Hub) -> None:
+        hub.remove_reader(self._session.wire.fileno())
+        self._hub = None
+
+    def acknowledge(self, message_id: int) -> None:
+        """The message is done. Told to the server with the next claim, or now if there will be none."""
+        if self._hub is not None and self._subscriptions:
+            self._done.append(message_id)
+            self._plan_turn()
+        else:
+            self._session.run(sql.ACK, self._session.id, [message_id])
+
+    def flush(self) -> None:
+        """Tell the server what was acknowledged."""
+        if done := self._take_done():
+            self._session.run(sql.ACK, self._session.id, done)
+
+    def _plan_turn(self) -> None:
+        if self._hub is not None and not self._is_turn_planned:
+            self._is_turn_planned = True
+            self._hub.call_soon(self._planned_turn)
+
+    def _planned_turn(self) -> None:
+        self._is_turn_planned = False
+        self._turn()
+
+    def _on_readable(self) -> None:
+        with self._session.lock, Translated(self._session):
+            self._session.wire.read()
+            self._note_notifications()
+            if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
+                self._finish(rows)
+        self._deliver_all()
+        self._turn()
+
+    def _turn(self) -> None:
+        """Start the next statement, unless one is under way."""
+        if self._hub is None:
+            return
+        self._deliver_all()
+        with self._session.lock:
+            if not self._session.wire.is_waiting and (step := self._next_step()):
+                statement, parameters, on_rows = step
+                with Translated(self._session):
+                    self._session.wire.send(statement, *parameters)
+                self._on_rows = on_rows
+                return
+        self._sleep()
+
+    def _sleep(self) -> None:
+        """Have a turn when the next chore or second look is due."""
+        now = time.monotonic()
+        at = self._next_at(now)
+        if self._hub is None or (self._wake_at is not None and self._wake_at <= at):
+            return
+        self._wake_at = at
+        self._hub.call_later(max(0.0, at - now), self._woken, at)
+
+    def _woken(self, at: float) -> None:
+        if self._wake_at == at:
+            self._wake_at = None
+        self._turn()
+
+    def _settle(self) -> None:
+        """Somebody wants to run a statement: fetch the answer to ours first. It is delivered from the loop."""
+        if self._on_rows is not None:
+            while (rows := self._session.wire.answer()) is None:
+                self._session.wire.wait(None)
+                self._session.wire.read()
+            self._finish(rows)
+            self._plan_turn()
+
+    def _finish(self, rows: list[Row]) -> None:
+        on_rows, self._on_rows = self._on_rows, None
+        if on_rows is not None:
+            on_rows(rows)
+
+    def _deliver_all(self) -> None:
+        while self._arrived:
+            self._deliver()
+
+    # Without one
+
+    def drain(self, timeout_s: float | None) -> None:
+        """Deliver one message. Raises TimeoutError when none comes in time; 0 does not wait."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._arrived:
+            with self._session.lock:
+                self._settle()
+            if step := self._next_step():
+                statement, parameters, on_rows = step
+                on_rows(self._session.run(statement, *parameters))
+                self._note_notifications()
+                continue
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                raise TimeoutError("timed out")  # noqa: TRY003, EM101 - what a socket says
+            until = self._next_at(now) if deadline is None else min(self._next_at(now), deadline)
+            with Translated(self._session):
+                self._session.wire.wait(max(0.0, until - now))
+            with self._session.lock, Translated(self._session):
+                if not self._session.wire.is_waiting:
+                    self._session.wire.read()
+                    self._note_notifications()
+        self._deliver()
+
+    # The steps
+
+    def _next_step(self) -> tuple[str, tuple[Any, ...], OnRows] | None:
+        if not self._subscriptions and not self._done:
+            return None
+        now = time.monotonic()
+        if self._subscriptions and (chore := self._next_chore(now)):
+            return chore
+        done = self._take_done()
+        subscription = self._next_subscription(now)
+        if subscription is None:
+            return (sql.ACK, (self._session.id, done), _ignore) if done else None
+        room, queue = subscription.room(), subscription.queue
+
+        def arrived(rows: list[Row]) -> None:
+            self._hot.answered(queue, now, short=len(rows) < room)
+            self._arrive(subscription, rows)
+
+        if subscription.no_ack:
+            self._done.extendleft(reversed(done))
+            return sql.TAKE, (queue, room), arrived
+        if done:
+            return sql.ACK_AND_CLAIM, (self._session.id, queue, room, done), arrived
+        return sql.CLAIM, (self._session.id, queue, room), arrived
+
+    def _next_chore(self, now: float) -> tuple[str, tuple[Any, ...], OnRows] | None:
+        if errand := self._errand:
+            self._errand = None
+            return errand, (), _ignore
+        if self._chores.next_due is not None and now >= self._chores.next_due:
+            return sql.PROMOTE, (), self._promoted
+        if now >= self._chores.next_tick:
+            self._chores.next_tick = now + INTERVAL_S
+            return sql.TICK, (self._session.id, list(set(self._queues.values()))), self._looked
+        return None
+
+    def _looked(self, rows: list[Row]) -> None:
+        look = Look.of(rows[0])
+        self._hot.known(look.waiting)
+        self._errand = self._chores.looked(look)
+
+    def _promoted(self, rows: list[Row]) -> None:
+        [(count, ready)] = rows
+        self._chores.promoted(count)
+        self._hot.known(queue for queue in ready if queue in self._queues.values())
+
+    def _next_subscription(self, now: float) -> Subscription | None:
+        for _ in range(len(self._subscriptions)):
+            subscription = self._subscriptions[0]
+            self._subscriptions.rotate(-1)
+            if self._hot.is_worth_asking(subscription.queue, now) and subscription.room() > 0:
+                return subscription
+        return None
+
+    def _arrive(self, subscription: Subscription, rows: Sequence[Row]) -> None:
+        fresh = [
+            (id_, redelivered, envelope, body)
+            for id_, redelivered, expired, envelope, body in rows
+            if not expired
+        ]
+        messages = [subscription.channel.receive(subscription, *row) for row in fresh]
+        if subscription.is_active:
+            self._arrived.extend((subscription, message) for message in messages)
+        else:
+            subscription.channel.give_back(messages, subscription.no_ack)
+
+    def _deliver(self) -> None:
+        subscription, message = self._arrived.popleft()
+        subscription.callback(message)
+
+    def _take_done(self) -> list[int]:
+        done = []
+        while self._done:
+            done.append(self._done.popleft())
+        return done
+
+    def _note_notifications(self) -> None:
+        now = time.monotonic()
+        for channel, payload in self._session.wire.notified():
+            if channel == sql.DUE_CHANNEL:
+                self._chores.due_at_epoch(float(payload))
+            elif queue := self._queues.get(channel):
+                self._hot.notified(queue, now)
+
+    def _next_at(self, now: float) -> float:
+        """When there may be something to do without a word from the server."""
+        if not self._subscriptions:
+            return now + INTERVAL_S
+        look = self._hot.next_at(now)
+        return self._chores.next_at() if look is None else min(look, self._chores.next_at())
+
+
+def _ignore(_: list[Row]) -> None:
+    """Acknowledgements have no answer."""
