@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from amqp.exceptions import AMQPNotImplementedError
+from django.core.management import call_command
+from django.db import connections
+from pytest_django import DjangoDbBlocker
 
+import boot.celery  # noqa: F401 - it registers the transport for sqla+postgresql
+from boot import places
+from tests import embedded
 from tests.apps.broker.brokers import Broker, Wire
 from tests.apps.broker.client import Client
 from tests.servers import rabbitmq as rabbitmq_server
+
+DATABASE = "conformance"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "refused(why): RabbitMQ does this; ours says that it does not")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """What is marked as refused has to be refused by ours, in so many words."""
+    refused = pyfuncitem.get_closest_marker("refused")
+    if not refused or pyfuncitem.funcargs["broker"].name != "postgres":
+        return (yield)
+    with pytest.raises(AMQPNotImplementedError):
+        yield
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +50,27 @@ def rabbitmq() -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Broker:
-    """Ours."""
-    pytest.skip("not there yet")
+def postgres(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Broker]:
+    """Ours, in a database of its own, which ends with whoever is still connected to it."""
+    with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {DATABASE}")
+        _migrate()
+    folder = places.postgres_socket_dir(embedded.STATE_DIR, embedded.FOLDER / "run")
+    yield Broker(
+        "postgres",
+        f"sqla+postgresql://doorito@/{DATABASE}?host={folder}",
+        f"sqla+postgresql://doorito@127.0.0.1:{{port}}/{DATABASE}",
+        f"{folder}/.s.PGSQL.5432",
+    )
+    with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+def _migrate() -> None:
+    connections.databases[DATABASE] = {**connections["default"].settings_dict, "NAME": DATABASE}
+    call_command("migrate", "broker", database=DATABASE, verbosity=0)
+    connections[DATABASE].close()
+    del connections[DATABASE], connections.databases[DATABASE]
 
 
 @pytest.fixture(scope="session", params=["rabbitmq", "postgres"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -47,9 +48,9 @@ def test_a_server_that_is_away_is_kombu_s_own_error(broker: Broker) -> None:
 
 
 def test_connecting_without_ensuring_raises_a_recoverable_error(broker: Broker) -> None:
-    """connect() raises what the transport says can be recovered from."""
+    """The transport raises what it says can be recovered from, when it connects and not later."""
     with Connection(broker.at(free_port())) as away, pytest.raises(away.recoverable_connection_errors):
-        away.connect()
+        away.transport.establish_connection()
 
 
 def test_a_channel_of_a_server_that_is_away_is_kombu_s_own_error(broker: Broker) -> None:
@@ -79,9 +80,9 @@ def test_each_failed_try_is_told_with_the_pause_that_follows(broker: Broker) -> 
 
 
 @pytest.mark.parametrize("several", ["one string", "a list", "alternates"])
-def test_it_goes_on_to_the_next_server(broker: Broker, several: str) -> None:
+def test_it_goes_on_to_the_next_server(broker: Broker, wire: Wire, several: str) -> None:
     """Of several servers the first is away: it is told of that one, and connects to the other."""
-    away, there = broker.at(free_port()), broker.url
+    away, there = broker.at(free_port()), broker.at(wire.port)
     kinds: dict[str, tuple[Any, Any]] = {
         "one string": (f"{away};{there}", None),
         "a list": ([away, there], None),
@@ -97,14 +98,21 @@ def test_it_goes_on_to_the_next_server(broker: Broker, several: str) -> None:
         assert connection.default_channel
 
 
+def test_the_next_server_s_url_may_be_any_url(broker: Broker) -> None:
+    """Whatever a URL can say, it can say in the second place too: a socket, options."""
+    with Connection(f"{broker.at(free_port())};{broker.url}") as connection:
+        connection.ensure_connection(max_retries=3, **AT_ONCE)
+        assert connection.as_uri() == Connection(broker.url).as_uri()
+
+
 def test_it_goes_on_to_the_next_server_when_one_is_lost(broker: Broker, wire: Wire) -> None:
     """ensure() publishes through the second server after the first has gone."""
     queue_name = unique()
-    with Connection(f"{broker.at(wire.port)};{broker.url}") as connection:
+    with Wire(broker) as second, Connection(f"{broker.at(wire.port)};{broker.at(second.port)}") as connection:
         simple = connection.SimpleQueue(queue_name)
         wire.unplug()
         simple.producer.publish("moved", routing_key=queue_name, retry=True, retry_policy=AT_ONCE)
-        assert connection.as_uri() == Connection(broker.url).as_uri()
+        assert connection.as_uri() == Connection(broker.at(second.port)).as_uri()
     with Connection(broker.url) as connection:
         assert connection.SimpleQueue(queue_name).get(timeout=10).payload == "moved"
 
@@ -210,11 +218,12 @@ def test_a_copy_leads_to_the_same_server(broker: Broker, way: Callable[[Connecti
             assert twin.connection is not connection.connection
 
 
-def test_a_clone_keeps_its_alternates(broker: Broker) -> None:
+def test_a_clone_keeps_its_alternates(broker: Broker, wire: Wire) -> None:
     """A producer pool clones: failover must work in the clone as well."""
-    with Connection(f"{broker.at(free_port())};{broker.url}") as first, first.clone() as twin:
+    away, there = broker.at(free_port()), broker.at(wire.port)
+    with Connection(f"{away};{there}") as first, first.clone() as twin:
         twin.ensure_connection(max_retries=3, **AT_ONCE)
-        assert twin.as_uri() == Connection(broker.url).as_uri()
+        assert twin.as_uri() == Connection(there).as_uri()
 
 
 def test_heartbeats_can_be_checked_anywhere(client: Client) -> None:
@@ -287,7 +296,7 @@ def test_a_closed_connection_closes_its_channels(client: Client) -> None:
 
 def test_a_refused_log_in_is_no_reason_to_wait(broker: Broker) -> None:
     """Trying again would not help: it is raised at the first try."""
-    refused = broker.url.replace("guest:guest@", "nobody:nothing@")
+    refused = re.sub("//.*@", "//nobody:nothing@", broker.url)
     told: list[object] = []
     with Connection(refused) as connection, pytest.raises(AccessRefused) as caught:
         connection.ensure_connection(lambda *it: told.append(it), 3, **AT_ONCE)
