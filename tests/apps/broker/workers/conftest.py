@@ -23,5 +23,3 @@ def empty_site(broker: Broker) -> Iterator[Site]:
     """A place of work without a worker."""
     with Site(broker) as site:
         yield site
-
-

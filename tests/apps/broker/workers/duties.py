@@ -116,7 +116,22 @@ OPTIONS: dict[Any, dict[str, Any]] = {
     die_once: {"acks_late": True, "reject_on_worker_lost": True},
     note: {"acks_late": True},
 }
-DUTIES = [add, total, echo, fail, pid, now, describe, note, hold, try_again, reject_once, die_once, die, linger]
+DUTIES = [
+    add,
+    total,
+    echo,
+    fail,
+    pid,
+    now,
+    describe,
+    note,
+    hold,
+    try_again,
+    reject_once,
+    die_once,
+    die,
+    linger,
+]
 
 
 def application(broker_url: str, folder: str, queue: str, backend: str = "") -> Celery:
@@ -129,8 +144,7 @@ def application(broker_url: str, folder: str, queue: str, backend: str = "") -> 
         task_create_missing_queues=True,
         task_track_started=True,
         task_send_sent_event=True,
-        worker_send_task_events=True,
-        worker_prefetch_multiplier=1,
+        worker_prefetch_multiplier=2,
         worker_cancel_long_running_tasks_on_connection_loss=True,
         broker_connection_retry_on_startup=True,
         control_queue_expires=60.0,

@@ -1,4 +1,4 @@
-"""A place of work: one application on one broker, its workers and other programs, and how to wait for them."""
+"""A place of work: one application on one broker, its workers and other programs."""
 
 from __future__ import annotations
 
@@ -120,7 +120,13 @@ class Site:
         """Run a Celery command to its end; what it printed."""
         command = [*CELERY, *arguments]
         done = subprocess.run(
-            command, cwd=ROOT, env=self._environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+            command,
+            cwd=ROOT,
+            env=self._environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
