@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """What is marked as refused has to be refused by ours, in so many words."""
     refused = pyfuncitem.get_closest_marker("refused")
-    if not refused or pyfuncitem.funcargs["broker"].name != "postgres":
+    if not refused or cast("Broker", pyfuncitem.funcargs["broker"]).name != "postgres":
         return (yield)
     with pytest.raises(AMQPNotImplementedError):
         yield

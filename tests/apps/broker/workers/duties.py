@@ -116,7 +116,7 @@ OPTIONS: dict[Any, dict[str, Any]] = {
     die_once: {"acks_late": True, "reject_on_worker_lost": True},
     note: {"acks_late": True},
 }
-DUTIES = [
+DUTIES: list[Any] = [
     add,
     total,
     echo,
@@ -147,7 +147,9 @@ def application(broker_url: str, folder: str, queue: str, backend: str = "") -> 
         worker_prefetch_multiplier=2,
         worker_cancel_long_running_tasks_on_connection_loss=True,
         broker_connection_retry_on_startup=True,
-        control_queue_expires=60.0,
+        # Other applications on the broker hear nothing of it.
+        control_exchange=f"{queue}-control",
+        event_exchange=f"{queue}-events",
         timezone="UTC",
     )
     for duty in DUTIES:

@@ -102,8 +102,14 @@ class Site:
     def __exit__(self, *_: object) -> None:
         for program in self._programs:
             program.kill()
+        if hasattr(self.app.backend, "result_consumer"):
+            self.app.backend.result_consumer.stop()
         self.app.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def connect_at(self, port: int) -> None:
+        """Programs that start from now on reach the broker at this port; this process goes straight to it."""
+        self._environ["CONFORMANCE_BROKER_URL"] = self.broker.at(port)
 
     def begin(self, *arguments: str) -> Program:
         """Start a Celery program, and do not wait."""
@@ -111,10 +117,10 @@ class Site:
         self._programs.append(program)
         return program
 
-    def worker(self, name: str, *options: str, queue: str = "") -> Program:
-        """Start a worker called `name@site`, and do not wait; ready() does."""
-        queues = ("-Q", queue or self.queue)
-        return self.begin("worker", "-n", f"{name}@site", *queues, "-l", "INFO", *options)
+    def worker(self, name: str, *options: str, queue: str = "", mingles: bool = False) -> Program:
+        """Start a worker called `name@site`, and do not wait. Mingling takes a second of each start."""
+        common = ("-n", f"{name}@site", "-Q", queue or self.queue, "-l", "INFO")
+        return self.begin("worker", *common, *([] if mingles else ["--without-mingle"]), *options)
 
     def celery(self, *arguments: str) -> str:
         """Run a Celery command to its end; what it printed."""

@@ -99,17 +99,6 @@ def test_a_worker_consumes_from_one_more_queue(site: Site) -> None:
     assert site.waiting(queue) == 1
 
 
-def test_a_pool_grows_and_shrinks(site: Site) -> None:
-    """pool_grow and pool_shrink: so many processes more or less, and more or less is taken."""
-    assert tell(site, "pool_grow", 1) == {"ok": "pool will grow"}
-    wait_until("three", lambda: len(ask(site, "stats")["pool"]["processes"]) == 3)
-    with site.holding() as first, site.holding() as second, site.holding() as third:
-        assert ids(ask(site, "active")) == {first.id, second.id, third.id}
-    assert tell(site, "pool_shrink", 1) == {"ok": "pool will shrink"}
-    wait_until("two", lambda: len(ask(site, "stats")["pool"]["processes"]) == 2)
-    assert site.run("add", 1, 1) == 2
-
-
 def test_a_rate_is_limited(site: Site) -> None:
     """rate_limit: a second task waits in the worker; then the limit is taken back."""
     assert tell(site, "rate_limit", "pid", "1/m") == {"ok": "new rate limit set successfully"}
