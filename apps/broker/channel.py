@@ -17,7 +17,7 @@ from apps.broker.envelope import Prepared
 from apps.broker.errors import ConnectionLost, NotFound, PreconditionFailed, ResourceLocked
 from apps.broker.message import Message
 from apps.broker.publisher import Letter
-from apps.broker.subscription import Subscription
+from apps.broker.subscription import START, Subscription
 from apps.broker.topology import Topology
 
 if TYPE_CHECKING:
@@ -164,14 +164,14 @@ class Channel(Topology):
         """The next message, or None. Raises NotFound."""
         while True:
             if no_ack:
-                rows = self.session.run(sql.TAKE, queue, 1)
+                rows = self.session.run(sql.TAKE, queue, 1, *START)
             else:
-                rows = self.session.run(sql.CLAIM, self.session.id, queue, 1)
+                rows = self.session.run(sql.CLAIM, self.session.id, queue, 1, *START)
             if not rows:
                 self._find_queue(queue)
                 self.session.run(sql.TOUCH_QUEUE, queue)
                 return None
-            [(id_, redelivered, is_expired, sealed, body)] = rows
+            [(id_, redelivered, is_expired, sealed, body, _)] = rows
             if not is_expired:
                 return self._message(None if no_ack else id_, None, redelivered, sealed, body)
 

@@ -197,17 +197,19 @@ class Pump:
         if subscription is None:
             return (sql.ACK, (self._session.id, done), _ignore) if done else None
         room, queue = subscription.room(), subscription.queue
+        position = self._hot.ask(queue, now)
 
         def arrived(rows: list[Row]) -> None:
-            self._hot.answered(queue, now, short=len(rows) < room)
+            is_full = len(rows) == room
+            self._hot.answered(queue, now, position, (rows[-1][5], rows[-1][0]) if is_full else None)
             self._arrive(subscription, rows)
 
         if subscription.no_ack:
             self._done.extendleft(reversed(done))
-            return sql.TAKE, (queue, room), arrived
+            return sql.TAKE, (queue, room, *position), arrived
         if done:
-            return sql.ACK_AND_CLAIM, (self._session.id, queue, room, done), arrived
-        return sql.CLAIM, (self._session.id, queue, room), arrived
+            return sql.ACK_AND_CLAIM, (self._session.id, queue, room, *position, done), arrived
+        return sql.CLAIM, (self._session.id, queue, room, *position), arrived
 
     def _next_chore(self, now: float) -> tuple[str, tuple[Any, ...], OnRows] | None:
         if errand := self._errand:
@@ -241,7 +243,7 @@ class Pump:
     def _arrive(self, subscription: Subscription, rows: Sequence[Row]) -> None:
         fresh = [
             (id_, redelivered, envelope, body)
-            for id_, redelivered, expired, envelope, body in rows
+            for id_, redelivered, expired, envelope, body, _ in rows
             if not expired
         ]
         messages = [subscription.channel.receive(subscription, *row) for row in fresh]

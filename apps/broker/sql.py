@@ -198,35 +198,37 @@ WHERE m.queue = $1::text AND m.rank = kept.rank AND m.id = kept.id
 # Delivery ---------------------------------------------------------------------------------------------
 
 # The next messages of one queue. SKIP LOCKED: what another session is claiming in this moment is passed over, not waited
-# for. By ctid, since the rows are found and locked already.
+# for. By ctid, since the rows are found and locked already. From a position on: before it lie the dead entries of what was claimed
+# since the last vacuum, and each claim would walk through all of them. What returns, or is of a higher priority, lies
+# before it as well, so the position is only good for a moment: see `subscription.Hot`.
 _PICKED: Final = """
   DELETE FROM broker_message WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM broker_message WHERE queue = {queue}
-    ORDER BY rank, id LIMIT {limit} FOR UPDATE SKIP LOCKED
+    SELECT ctid FROM broker_message WHERE queue = {0} AND (rank, id) > ({2}, {3})
+    ORDER BY rank, id LIMIT {1} FOR UPDATE SKIP LOCKED
   )) RETURNING *
 """
 
 # For consumers that acknowledge. An expired message is dropped here, and counted by the client as one that was there.
 CLAIM: Final = f"""
-WITH picked AS ({_PICKED.format(queue="$2::text", limit="$3::int")}), kept AS (
+WITH picked AS ({_PICKED.format("$2::text", "$3::int", "$4::smallint", "$5::bigint")}), kept AS (
   INSERT INTO broker_delivery
     (id, session_id, queue, rank, expires_at, ttl_ms, redelivered, deaths, history, envelope, body)
   SELECT id, $1::int, queue, rank, expires_at, ttl_ms, redelivered, deaths, history, envelope, body
   FROM picked WHERE expires_at IS NULL OR expires_at > now()
 )
-SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body FROM picked ORDER BY rank, id
+SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked ORDER BY rank, id
 """
 
 # The same, with the acknowledgement of what is done: one round trip and one flush of the log for both.
 ACK_AND_CLAIM: Final = CLAIM.replace(
     "WITH picked",
-    "WITH done AS (DELETE FROM broker_delivery WHERE id = ANY ($4::bigint[]) AND session_id = $1::int),\npicked",
+    "WITH done AS (DELETE FROM broker_delivery WHERE id = ANY ($6::bigint[]) AND session_id = $1::int),\npicked",
 )
 
 # For consumers without acknowledgement: gone when delivered.
 TAKE: Final = f"""
-WITH picked AS ({_PICKED.format(queue="$1::text", limit="$2::int")})
-SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body FROM picked ORDER BY rank, id
+WITH picked AS ({_PICKED.format("$1::text", "$2::int", "$3::smallint", "$4::bigint")})
+SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked ORDER BY rank, id
 """
 
 ACK: Final = "DELETE FROM broker_delivery WHERE id = ANY ($2::bigint[]) AND session_id = $1::int"
