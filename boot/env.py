@@ -158,10 +158,10 @@ GROUPS: Final = {
                  "The broker. Unset, it is the database where that is PostgreSQL.",
                  _broker_url, secret=True, default_text="follows a PostgreSQL DATABASE_URL"),
         Variable("BROKER_MAX_DELIVERIES", values.whole(1, 1000, "deliveries"), WORKER,
-                 "A message whose worker died so many times becomes a dead letter. For the broker on PostgreSQL.", "5"),
+                 "A message whose worker died so many times becomes a dead letter (broker on PostgreSQL).", "5"),
         Variable("BROKER_TRANSACTIONAL", values.BOOLEAN, EVERY,
-                 "A task sent within a transaction exists only if that commits. For a broker in the database of"
-                 " DATABASE_URL.", "true"),
+                 "A task sent within a transaction exists only if that commits (broker in DATABASE_URL's).",
+                 "true"),
         Variable("CELERY_TASK_ALWAYS_EAGER", values.BOOLEAN, EVERY,
                  "Run tasks at once in the calling process, without a worker.", "true", "false"),
         Variable("CELERY_QUEUES", values.list_of(*QUEUES), WORKER,

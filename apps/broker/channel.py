@@ -29,14 +29,11 @@ _NO_ROUTE = 312  # AMQP's reply code
 class Channel(Topology):
     """A channel of a connection. What it has delivered and was not acknowledged returns when it closes."""
 
-    Message = Message
-    no_ack_consumers: set[str]
-
     def __init__(self, connection: Connection, channel_id: int) -> None:
         self.connection: Connection | None = connection
         self.channel_id = channel_id
         self.events: dict[str, set[Callable[..., Any]]] = defaultdict(set)
-        self.no_ack_consumers = set()
+        self.no_ack_consumers: set[str] = set()
         self._subscriptions: dict[str, Subscription] = {}
         self._unacked: dict[int, int] = {}  # message ids by delivery tag, in the order of delivery
         self._last_tag = 0
@@ -76,7 +73,8 @@ class Channel(Topology):
     ) -> None:
         """Stored, on disk, when this returns; within a transaction of Django's, when that commits.
 
-        Raises NotFound for an exchange that does not exist. What no queue takes is dropped, or returned where it is mandatory.
+        Raises NotFound for an exchange that does not exist. What no queue takes is dropped, or returned where
+        it is mandatory.
         """
         connection = self._connected
         letter = Letter(message, exchange, routing_key)
@@ -88,7 +86,9 @@ class Channel(Topology):
             self._return(letter)
 
     def _published_again(self, letter: Letter) -> bool:
-        """A queue that this connection declared and that is gone (a restored or emptied database) is declared again."""
+        """A queue that this connection declared and that is gone (a restored or emptied database) is declared
+        again.
+        """
         declaration = None if letter.exchange else self._connected.declared.get(letter.routing_key)
         if declaration is None:
             return False
@@ -225,7 +225,10 @@ class Channel(Topology):
         )
 
     def give_back(self, messages: Iterable[Message], no_ack: bool) -> None:
-        """Undelivered messages return as if they had never been claimed; without acknowledgement they are the consumer's."""
+        """Undelivered messages return as if they had never been claimed.
+
+        Without acknowledgement they are the consumer's.
+        """
         if not no_ack and (tags := [message.delivery_tag for message in messages]):
             self._release([self._unacked.pop(tag) for tag in tags], redelivered=False)
 

@@ -46,7 +46,10 @@ def to_vacuum(look: Look) -> list[str]:
 
 
 def vacuum(tables: Sequence[str]) -> str:
-    """The statement. It gives no room back to the file system, which would need a lock that stops all; nor does it wait."""
+    """The statement.
+
+    It gives no room back to the file system, which would need a lock that stops all; nor does it wait.
+    """
     return f"VACUUM (SKIP_LOCKED, TRUNCATE off, INDEX_CLEANUP on) {', '.join(tables)}"
 
 

@@ -65,7 +65,7 @@ def seal(message: Prepared, exchange: str, routing_key: str) -> str:
     try:
         return json.dumps(opened, separators=(",", ":"))
     except TypeError:
-        return kombu_json.dumps(opened)  # dates, decimals and the like, at a price
+        return str(kombu_json.dumps(opened))  # dates, decimals and the like, at a price
 
 
 def unseal(envelope: str) -> Opened:

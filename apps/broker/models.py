@@ -111,6 +111,9 @@ class Content(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"{self.queue}: {self.pk}"
+
 
 class Message(Content):
     """A message that waits for a consumer. The primary key is the order of delivery."""

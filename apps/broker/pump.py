@@ -1,7 +1,8 @@
 """Consuming: from the moment a queue may hold a message until the message is acknowledged.
 
-In Celery's event loop nothing waits: one statement is under way, its answer is read when the socket has it, and the next
-one takes along whatever was acknowledged meanwhile. Without a loop (`drain_events`) the same steps wait.
+In Celery's event loop nothing waits: one statement is under way, its answer is read when the socket has it,
+and the next one takes along whatever was acknowledged meanwhile. Without a loop (`drain_events`) the same
+steps wait.
 """
 
 from __future__ import annotations
@@ -142,7 +143,10 @@ class Pump:
         self._turn()
 
     def _settle(self) -> None:
-        """Somebody wants to run a statement: fetch the answer to ours first. It is delivered from the loop."""
+        """Somebody wants to run a statement.
+
+        Fetch the answer to ours first. It is delivered from the loop.
+        """
         if self._on_rows is not None:
             while (rows := self._session.wire.answer()) is None:
                 self._session.wire.wait(None)
@@ -174,7 +178,7 @@ class Pump:
                 continue
             now = time.monotonic()
             if deadline is not None and now >= deadline:
-                raise TimeoutError("timed out")  # noqa: TRY003, EM101 - what a socket says
+                raise TimeoutError("timed out")
             until = self._next_at(now) if deadline is None else min(self._next_at(now), deadline)
             with Translated(self._session):
                 self._session.wire.wait(max(0.0, until - now))

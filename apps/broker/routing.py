@@ -14,7 +14,8 @@ _WORDS: Final = {
 
 
 def pattern(routing_key: str) -> str:
-    """For a topic's key whose words are joined by dots: the statement puts a dot before the message's first word too.
+    """For a topic's key whose words are joined by dots: the statement puts a dot before the message's first
+    word too.
 
     An empty key has no words, as in RabbitMQ.
     """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg.errors import (
@@ -22,7 +23,7 @@ from apps.broker.wire import Row, Wire
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-    from sqlalchemy.engine import PoolProxiedConnection
+    from sqlalchemy.pool import PoolProxiedConnection
 
 NO_TABLES = "the broker's database lacks its tables; run: doorito broker migrate"
 
@@ -39,7 +40,8 @@ class Session:
         self._pid = os.getpid()
         self._id: int | None = None
         self._pooled: PoolProxiedConnection | None = engine.raw_connection()
-        self.wire = Wire(self._pooled.driver_connection)  # type: ignore[arg-type]  # a psycopg.Connection
+        prepared = self._pooled.info.setdefault("broker_statements", {})  # for as long as the pool keeps it
+        self.wire = Wire(cast("psycopg.Connection[Any]", self._pooled.driver_connection), prepared)
         self._listens: set[str] = set()
         self.before_statement = _nothing  # fetches what is still to come
 
@@ -88,10 +90,8 @@ class Session:
             pooled.close()
             return
         if self._id is not None and self.wire.is_open and not self.wire.is_waiting:
-            try:
+            with contextlib.suppress(psycopg.Error):  # the next session that looks does it
                 self.wire.run(sql.FORGET, self._id)
-            except psycopg.Error:
-                pass  # the next session that looks does it
         pooled.invalidate()
 
     def abandon(self) -> None:

@@ -30,7 +30,7 @@ _COLUMNS: Final = [column for column in QUEUE_ARGUMENTS.values() if column]
 _NAME_BYTES: Final = 255  # AMQP's limit
 
 
-class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
+class Topology(StdChannel):
     """The part of a channel that is not about messages. Each method is one or two statements, done when it returns."""
 
     @property

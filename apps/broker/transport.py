@@ -5,7 +5,7 @@ Register it before the first connection: `TRANSPORT_ALIASES["sqla"] = "apps.brok
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.conf import settings
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_DELIVERIES = 5  # where Django is not configured
 
 
-class Transport(base.Transport):  # type: ignore[misc]  # kombu has no types
+class Transport(base.Transport):
     """PostgreSQL with psycopg; for other dialects of SQLAlchemy it makes kombu's own transport."""
 
     can_parse_url = True
@@ -42,9 +42,9 @@ class Transport(base.Transport):  # type: ignore[misc]  # kombu has no types
         asynchronous=True, batch_publish=True, heartbeats=True, exchange_type=frozenset(EXCHANGE_TYPES)
     )
 
-    def __new__(cls, client: kombu.Connection, **options: Any) -> Self:
+    def __new__(cls, client: kombu.Connection, **options: Any) -> Any:
         if client.hostname and "://" in client.hostname and not address.is_ours(client.hostname):
-            return stock.Transport(client, **options)  # type: ignore[no-any-return]
+            return stock.Transport(client, **options)
         return super().__new__(cls)
 
     def __init__(self, client: kombu.Connection, **_: Any) -> None:

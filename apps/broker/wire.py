@@ -25,10 +25,11 @@ class Wire:
     All raise psycopg's errors. After one that ended the connection, `is_open` is false.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], prepared: dict[str, bytes]) -> None:
+        """`prepared` holds the names of statements that this connection has prepared; it outlives the wire."""
         self._pgconn = connection.pgconn
         self._transformer = Transformer(connection)
-        self._names: dict[str, bytes] = {}
+        self._names = prepared
         self.is_waiting = False  # for an answer
 
     @property

@@ -3,6 +3,9 @@
 On SQLite, which cannot be a broker, the tables exist and stay empty.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
@@ -51,8 +54,8 @@ ALTER TABLE broker_consumer SET (autovacuum_vacuum_scale_factor = 0, autovacuum_
 POSTGRESQL_BACK = "DROP SEQUENCE broker_message_id; DROP SEQUENCE broker_session_id;"
 
 
-def on_postgresql(statements):
-    def run(apps, schema_editor):
+def on_postgresql(statements: str) -> Callable[[Any, Any], None]:
+    def run(apps: Any, schema_editor: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(statements, params=None)
 
