@@ -57,8 +57,8 @@ class Channel(Topology):
     # Publishing
 
     def prepare_message(
-        self, body: Any, priority: int | None = None, content_type: str | None = None, content_encoding: str | None = None,
-        headers: dict[str, Any] | None = None, properties: dict[str, Any] | None = None,
+        self, body: Any, priority: int | None = None, content_type: str | None = None,
+        content_encoding: str | None = None, headers: dict[str, Any] | None = None, properties: dict[str, Any] | None = None,
     ) -> Prepared:  # fmt: skip
         return envelope.prepare(body, priority, content_type, content_encoding, headers, properties)
 
@@ -129,9 +129,9 @@ class Channel(Topology):
         return max(0, self._prefetch_count - len(self._unacked)) if self._prefetch_count else 2**31
 
     def basic_consume(
-        self, queue: str = "", consumer_tag: str = "", no_local: bool = False, no_ack: bool = False, exclusive: bool = False,
-        nowait: bool = False, callback: Callable[[Message], Any] | None = None, arguments: Mapping[str, Any] | None = None,
-        on_cancel: Callable[[str], Any] | None = None, **_: Any,
+        self, queue: str = "", consumer_tag: str = "", no_local: bool = False, no_ack: bool = False,
+        exclusive: bool = False, nowait: bool = False, callback: Callable[[Message], Any] | None = None,
+        arguments: Mapping[str, Any] | None = None, on_cancel: Callable[[str], Any] | None = None, **_: Any,
     ) -> str:  # fmt: skip
         """The consumer's tag. Raises NotFound, and ResourceLocked where somebody consumes exclusively."""
         self._find_queue(queue)

@@ -10,8 +10,8 @@ from kombu.utils import json as kombu_json
 
 # AMQP's basic properties. RabbitMQ's client drops others without a word; so must this, or JSON refuses them.
 PROPERTIES: Final = frozenset({
-    "delivery_mode", "priority", "correlation_id", "reply_to", "expiration", "message_id", "timestamp", "type",
-    "user_id", "app_id", "cluster_id",
+    "delivery_mode", "priority", "correlation_id", "reply_to", "expiration", "message_id", "timestamp",
+    "type", "user_id", "app_id", "cluster_id",
 })  # fmt: skip
 HIGHEST_PRIORITY: Final = 255
 

@@ -4,11 +4,11 @@ Three rules hold the guarantees together:
 
 1. *A message is moved, never marked*: one statement deletes it in one table and inserts it in the next, so
    it is in exactly one, and what a crash undoes, it undoes whole.
-2. *Whoever has a message proves it by a lock*: `broker_delivery.session_id` is the key of an advisory lock that the
-   session's own connection took before its first claim and holds until it ends. PostgreSQL drops the lock with the
-   connection, whatever ended it. No clock is involved, so a long task is never taken for a lost one.
-3. *Only its session ends a delivery*: each acknowledgement names the session. What was returned meanwhile has no such
-   row, so a late one does nothing.
+2. *Whoever has a message proves it by a lock*: `broker_delivery.session_id` is the key of an advisory lock
+   that the session's own connection took before its first claim and holds until it ends. PostgreSQL drops the
+   lock with the connection, whatever ended it. No clock is involved, so a long task is never taken for a lost one.
+3. *Only its session ends a delivery*: each acknowledgement names the session. What was returned meanwhile has no
+   such row, so a late one does nothing.
 
 Statements that deliver run at READ COMMITTED, one transaction each.
 """
@@ -23,13 +23,14 @@ DUE_CHANNEL: Final = "broker_due"
 
 # Sessions ---------------------------------------------------------------------------------------------
 
-# What a consuming connection wants of its server. A plan is made once and used for the connection's life, so it must
-# not depend on how many rows there happen to be now: an empty table would be read whole, and go on being when it
-# has a million rows. The server's own keepalives end the session of a host that is away within
+# What a consuming connection wants of its server. A plan is made once and used for the connection's life, so
+# it must not depend on how many rows there happen to be now: an empty table would be read whole, and go on
+# being when it has a million rows. The server's own keepalives end the session of a host that is away within
 # 10 + 3 * 5 = 25 s; its messages return then.
 SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
-  ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'),
+  ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),
+    ('jit', 'off'),
   ('idle_session_timeout', '0'), ('statement_timeout', '0'), ('lock_timeout', '0'),
   ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')
 ) AS wanted (name, value)
@@ -43,9 +44,10 @@ INSERT INTO broker_session (id, backend_pid, client) SELECT id, pg_backend_pid()
 RETURNING id
 """
 
-# Once a second. A lock that can be taken has no holder, so its session is over; the shared mode lets several sessions
-# look at the same time. Everything else a consumer wants to know comes with it, so that an idle one asks nothing more.
-# Sessions are looked for where they matter, too: a delivery returns even if its session's row was lost.
+# Once a second. A lock that can be taken has no holder, so its session is over; the shared mode lets several
+# sessions look at the same time. Everything else a consumer wants to know comes with it, so that an idle one
+# asks nothing more. Sessions are looked for where they matter, too: a delivery returns even if its session's
+# row was lost.
 TICK: Final = f"""
 SELECT
   (SELECT string_agg(id::text, ',') FROM (
@@ -62,10 +64,10 @@ SELECT
   pg_stat_get_dead_tuples('broker_delayed'::regclass)
 """
 
-# For sessions that TICK found to be over. That was an earlier statement, so this one's snapshot holds all that they ever
-# committed; were the lock first looked at here, a last claim could be younger than the snapshot and be left behind.
-# The exclusive lock makes one session of several do it. What a dead session had counts as one death each: the broker
-# cannot know which of its messages ended it.
+# For sessions that TICK found to be over. That was an earlier statement, so this one's snapshot holds all
+# that they ever committed; were the lock first looked at here, a last claim could be younger than the
+# snapshot and be left behind. The exclusive lock makes one session of several do it. What a dead session had
+# counts as one death each: the broker cannot know which of its messages ended it.
 REAP: Final = f"""
 WITH dead AS MATERIALIZED (
   SELECT id FROM unnest($1::int[]) AS id WHERE pg_try_advisory_xact_lock({LOCK_SPACE}, id)
@@ -75,10 +77,12 @@ WITH dead AS MATERIALIZED (
   DELETE FROM broker_delivery WHERE session_id IN (SELECT id FROM dead) RETURNING *
 ), marked AS (
   SELECT lost.*, coalesce(history, '[]') || jsonb_build_object(
-    'at', now(), 'consumer', coalesce(client, 'session ' || session_id), 'reason', 'its session ended without a word'
+    'at', now(), 'consumer', coalesce(client, 'session ' || session_id),
+    'reason', 'its session ended without a word'
   ) AS story FROM lost LEFT JOIN gone ON gone.id = session_id
 ), returned AS (
-  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope, body)
+  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope,
+    body)
   SELECT queue, rank, marked.id, expires_at, ttl_ms, true, deaths + 1, story, envelope, body
   FROM marked JOIN broker_queue ON name = queue WHERE deaths + 1 < $2::int
   RETURNING queue
@@ -90,7 +94,8 @@ WITH dead AS MATERIALIZED (
   DELETE FROM broker_consumer WHERE session_id IN (SELECT id FROM dead) RETURNING queue
 )
 SELECT
-  (SELECT count(*) FROM (SELECT pg_notify('broker_' || md5(queue), '') FROM (SELECT DISTINCT queue FROM returned) AS queues)
+  (SELECT count(*) FROM (SELECT pg_notify('broker_' || md5(queue), '') FROM (SELECT DISTINCT queue
+    FROM returned) AS queues)
    AS told),
   ARRAY(SELECT name FROM broker_queue WHERE session_id IN (SELECT id FROM dead)),
   ARRAY(SELECT DISTINCT queue FROM silent)
@@ -105,11 +110,13 @@ FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"
 
 # Publishing -------------------------------------------------------------------------------------------
 
-# The default exchange: the routing key is the queue. One statement finds the queue, applies what it was declared
-# with, stores the message and wakes its consumers. RETURNING tells how many queues took it and whether one has a limit.
+# The default exchange: the routing key is the queue. One statement finds the queue, applies what it was
+# declared with, stores the message and wakes its consumers. RETURNING tells how many queues took it and
+# whether one has a limit.
 _DIRECT: Final = "SELECT * FROM broker_queue WHERE name = $2::text AND $1::text = ''"
 
-# The topic's patterns are regular expressions of the key's words, each with a leading dot (`routing.pattern`).
+# The topic's patterns are regular expressions of the key's words, each with a leading dot
+# (`routing.pattern`).
 _ROUTED: Final = """SELECT * FROM broker_queue WHERE name IN (
     SELECT queue FROM broker_binding JOIN broker_exchange ON name = exchange
     WHERE exchange = $1::text AND CASE type
@@ -135,8 +142,8 @@ SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL,
 FROM target
 """
 
-# Until it is due it is in no consumer's way. Consumers know the earliest time as of a second ago; a time that is
-# nearer than that they must be told.
+# Until it is due it is in no consumer's way. Consumers know the earliest time as of a second ago; a time that
+# is nearer than that they must be told.
 _DELAYED: Final = f"""
 WITH target AS MATERIALIZED (
   {{target}}
@@ -157,7 +164,8 @@ PUBLISH_ROUTED: Final = _READY.format(target=_ROUTED)
 PUBLISH_DELAYED: Final = _DELAYED.format(target=_DIRECT)
 PUBLISH_ROUTED_DELAYED: Final = _DELAYED.format(target=_ROUTED)
 
-# Many messages, each straight to its queue: one statement, one commit. Times are null for those that are due now.
+# Many messages, each straight to its queue: one statement, one commit. Times are null for those that are due
+# now.
 PUBLISH_MANY: Final = """
 WITH given AS MATERIALIZED (
   SELECT name, -least(priority, max_priority) AS rank, nextval('broker_message_id') AS id,
@@ -197,10 +205,11 @@ WHERE m.queue = $1::text AND m.rank = kept.rank AND m.id = kept.id
 
 # Delivery ---------------------------------------------------------------------------------------------
 
-# The next messages of one queue. SKIP LOCKED: what another session is claiming in this moment is passed over, not waited
-# for. By ctid, since the rows are found and locked already. From a position on: before it lie the dead entries of what was claimed
-# since the last vacuum, and each claim would walk through all of them. What returns, or is of a higher priority, lies
-# before it as well, so the position is only good for a moment: see `subscription.Hot`.
+# The next messages of one queue. SKIP LOCKED: what another session is claiming in this moment is passed over,
+# not waited for. By ctid, since the rows are found and locked already. From a position on: before it lie the
+# dead entries of what was claimed since the last vacuum, and each claim would walk through all of them. What
+# returns, or is of a higher priority, lies before it as well, so the position is only good for a moment: see
+# `subscription.Hot`.
 _PICKED: Final = """
   DELETE FROM broker_message WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM broker_message WHERE queue = {0} AND (rank, id) > ({2}, {3})
@@ -208,7 +217,8 @@ _PICKED: Final = """
   )) RETURNING *
 """
 
-# For consumers that acknowledge. An expired message is dropped here, and counted by the client as one that was there.
+# For consumers that acknowledge. An expired message is dropped here, and counted by the client as one that
+# was there.
 CLAIM: Final = f"""
 WITH picked AS ({_PICKED.format("$2::text", "$3::int", "$4::smallint", "$5::bigint")}), kept AS (
   INSERT INTO broker_delivery
@@ -216,19 +226,23 @@ WITH picked AS ({_PICKED.format("$2::text", "$3::int", "$4::smallint", "$5::bigi
   SELECT id, $1::int, queue, rank, expires_at, ttl_ms, redelivered, deaths, history, envelope, body
   FROM picked WHERE expires_at IS NULL OR expires_at > now()
 )
-SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked ORDER BY rank, id
+SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked
+  ORDER BY rank, id
 """
 
 # The same, with the acknowledgement of what is done: one round trip and one flush of the log for both.
 ACK_AND_CLAIM: Final = CLAIM.replace(
     "WITH picked",
-    "WITH done AS (DELETE FROM broker_delivery WHERE id = ANY ($6::bigint[]) AND session_id = $1::int),\npicked",
+    """WITH done AS (
+  DELETE FROM broker_delivery WHERE id = ANY ($6::bigint[]) AND session_id = $1::int
+), picked""",
 )
 
 # For consumers without acknowledgement: gone when delivered.
 TAKE: Final = f"""
 WITH picked AS ({_PICKED.format("$1::text", "$2::int", "$3::smallint", "$4::bigint")})
-SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked ORDER BY rank, id
+SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked
+  ORDER BY rank, id
 """
 
 ACK: Final = "DELETE FROM broker_delivery WHERE id = ANY ($2::bigint[]) AND session_id = $1::int"
@@ -238,7 +252,8 @@ RELEASE: Final = """
 WITH back AS (
   DELETE FROM broker_delivery WHERE session_id = $1::int AND id = ANY ($2::bigint[]) RETURNING *
 ), returned AS (
-  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope, body)
+  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope,
+    body)
   SELECT queue, rank, back.id, expires_at, ttl_ms, $3::bool OR redelivered, deaths, history, envelope, body
   FROM back JOIN broker_queue ON name = queue RETURNING queue
 )
@@ -254,7 +269,8 @@ WITH lost AS (
     'at', now(), 'consumer', $4::text, 'reason', $5::text
   ) AS story FROM lost JOIN broker_queue ON name = queue
 ), returned AS (
-  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope, body)
+  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope,
+    body)
   SELECT queue, rank, id, expires_at, ttl_ms, true, deaths + 1, story, envelope, body
   FROM marked WHERE deaths + 1 < $3::int RETURNING queue
 ), given_up AS (
@@ -273,8 +289,10 @@ WITH due AS (
     ORDER BY due_at, id LIMIT 1000 FOR UPDATE SKIP LOCKED
   )) RETURNING *
 ), ready AS (
-  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope, body)
-  SELECT queue, rank, due.id, now() + ttl_ms * interval '1 millisecond', ttl_ms, redelivered, deaths, history, envelope, body
+  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope,
+    body)
+  SELECT queue, rank, due.id, now() + ttl_ms * interval '1 millisecond', ttl_ms, redelivered, deaths,
+    history, envelope, body
   FROM due JOIN broker_queue ON name = queue RETURNING queue
 ), told AS MATERIALIZED (
   SELECT queue, pg_notify('broker_' || md5(queue), '') FROM (SELECT DISTINCT queue FROM ready) AS queues
@@ -304,7 +322,8 @@ DELETE FROM broker_exchange WHERE name = $1::text
 DECLARE_QUEUE: Final = """
 INSERT INTO broker_queue (name, durable, exclusive, auto_delete, arguments, session_id,
   max_priority, max_length, max_bytes, message_ttl_ms, expires_ms)
-VALUES ($1::text, $2::bool, $3::bool, $4::bool, $5::jsonb, $6::int, $7::int, $8::bigint, $9::bigint, $10::bigint, $11::bigint)
+VALUES ($1::text, $2::bool, $3::bool, $4::bool, $5::jsonb, $6::int, $7::int, $8::bigint, $9::bigint,
+  $10::bigint, $11::bigint)
 ON CONFLICT DO NOTHING
 """
 
@@ -314,7 +333,8 @@ FIND_QUEUE: Final = (
 
 # Ready messages and consumers, as a declaration answers.
 COUNT_QUEUE: Final = """
-SELECT (SELECT count(*) FROM broker_message WHERE queue = $1::text AND (expires_at IS NULL OR expires_at > now())),
+SELECT (SELECT count(*) FROM broker_message
+  WHERE queue = $1::text AND (expires_at IS NULL OR expires_at > now())),
   (SELECT count(*) FROM broker_consumer WHERE queue = $1::text)
 """
 
@@ -342,7 +362,8 @@ LIST_BINDINGS: Final = "SELECT exchange, queue, routing_key FROM broker_binding 
 
 PURGE: Final = "DELETE FROM broker_message WHERE queue = $1::text"
 
-# Everything of a queue. What is with a consumer goes too; its acknowledgement then finds nothing, which is right.
+# Everything of a queue. What is with a consumer goes too; its acknowledgement then finds nothing, which is
+# right.
 DELETE_QUEUES: Final = """
 WITH names AS MATERIALIZED (SELECT unnest($1::text[]) AS name),
 unbound AS (DELETE FROM broker_binding WHERE queue IN (SELECT name FROM names) RETURNING exchange),
@@ -373,12 +394,14 @@ SELECT name FROM broker_queue WHERE auto_delete AND name = ANY ($1::text[])
 """
 
 EXPIRED_QUEUES: Final = """
-SELECT name FROM broker_queue WHERE expires_ms IS NOT NULL AND used_at < now() - expires_ms * interval '1 millisecond'
+SELECT name FROM broker_queue
+  WHERE expires_ms IS NOT NULL AND used_at < now() - expires_ms * interval '1 millisecond'
   AND NOT EXISTS (SELECT FROM broker_consumer WHERE queue = name)
 """
 
 # A queue in use does not expire; looking once a second would say so each time.
 TOUCH_CONSUMED: Final = """
 UPDATE broker_queue SET used_at = now() WHERE expires_ms IS NOT NULL
-  AND used_at < now() - expires_ms * interval '1 millisecond' AND EXISTS (SELECT FROM broker_consumer WHERE queue = name)
+  AND used_at < now() - expires_ms * interval '1 millisecond' AND EXISTS (SELECT FROM broker_consumer
+    WHERE queue = name)
 """

@@ -47,12 +47,12 @@ class _Heat:
 class Hot:
     """The queues that may hold messages: those that were notified, and those whose last answer was full.
 
-    A queue that answers short is asked once more when LOOK_AGAIN_S have passed since it was last notified: until
-    then publishers count on that second look.
+    A queue that answers short is asked once more when LOOK_AGAIN_S have passed since it was last notified:
+    until then publishers count on that second look.
 
-    While a queue answers in full, it is asked from the position of its last answer on. It is asked from its start
-    after a notification (though not more often than once in PAUSE_S), at the second look, once a second, and
-    before it counts as empty: so nothing is passed over for longer than that.
+    While a queue answers in full, it is asked from the position of its last answer on. It is asked from its
+    start after a notification (though not more often than once in PAUSE_S), at the second look, once a
+    second, and before it counts as empty: so nothing is passed over for longer than that.
     """
 
     def __init__(self) -> None:

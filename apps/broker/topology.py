@@ -15,7 +15,8 @@ from apps.broker.errors import AccessRefused, NotFound, NotSupported, Preconditi
 from apps.broker.routing import EXCHANGE_TYPES, pattern
 from apps.broker.session import Session
 
-# What a queue may be declared with, and the column that keeps it. The last ones ask for what every queue here is.
+# What a queue may be declared with, and the column that keeps it. The last ones ask for what every queue here
+# is.
 QUEUE_ARGUMENTS: Final[Mapping[str, str | None]] = {
     "x-max-priority": "max_priority",
     "x-max-length": "max_length",
@@ -31,7 +32,10 @@ _NAME_BYTES: Final = 255  # AMQP's limit
 
 
 class Topology(StdChannel):
-    """The part of a channel that is not about messages. Each method is one or two statements, done when it returns."""
+    """The part of a channel that is not about messages.
+
+    Each method is one or two statements, done when it returns.
+    """
 
     @property
     def session(self) -> Session:
@@ -44,7 +48,9 @@ class Topology(StdChannel):
         self, exchange: str, type: str | None = "direct", passive: bool = False, durable: bool = False,
         auto_delete: bool = True, nowait: bool = False, arguments: Mapping[str, Any] | None = None, **_: Any,
     ) -> None:  # fmt: skip
-        """Raises NotFound (passive), PreconditionFailed (declared otherwise before), NotSupported, AccessRefused."""
+        """Raises NotFound (passive), PreconditionFailed (declared otherwise before), NotSupported,
+        AccessRefused.
+        """
         wanted = (type or "direct", durable, auto_delete, dict(arguments or {}))
         if passive:
             self._find_exchange(exchange)
@@ -65,7 +71,7 @@ class Topology(StdChannel):
             )
 
     def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False, **_: Any) -> None:
-        """Raises PreconditionFailed when it is to be unused and is not, AccessRefused for the broker's own."""
+        """Raises PreconditionFailed where it is in use and must not be, AccessRefused for the broker's own."""
         if exchange.startswith("amq.") or not exchange:
             raise AccessRefused(f"exchange {exchange!r} is the broker's own")
         if if_unused and self.session.run(sql.EXCHANGE_IN_USE, exchange)[0][0]:
@@ -94,8 +100,8 @@ class Topology(StdChannel):
     ) -> queue_declare_ok_t:  # fmt: skip
         """Name, waiting messages, consumers.
 
-        Raises NotFound (passive), PreconditionFailed (declared otherwise before), ResourceLocked (exclusive to another
-        connection), NotSupported (an argument), AccessRefused (a name).
+        Raises NotFound (passive), PreconditionFailed (declared otherwise before), ResourceLocked (exclusive
+        to another connection), NotSupported (an argument), AccessRefused (a name).
         """
         if passive:
             self._find_queue(queue)
@@ -181,7 +187,10 @@ class Topology(StdChannel):
     def queue_delete(
         self, queue: str, if_unused: bool = False, if_empty: bool = False, nowait: bool = False, **_: Any
     ) -> int:
-        """The number of messages dropped. Raises PreconditionFailed when it is in use or not empty and must be."""
+        """The number of messages dropped.
+
+        Raises PreconditionFailed when it is in use or not empty and must be.
+        """
         self.forget(queue)
         try:
             self._find_queue(queue)

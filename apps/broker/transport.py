@@ -31,7 +31,8 @@ class Transport(base.Transport):
     """PostgreSQL with psycopg; for other dialects of SQLAlchemy it makes kombu's own transport."""
 
     can_parse_url = True
-    # Celery sends events through a topic exchange and takes part in gossip for those it knows; to it this is one.
+    # Celery sends events through a topic exchange and takes part in gossip for those it knows; to it this is
+    # one.
     driver_type = "amqp"
     driver_name = "psycopg"
     connection_errors = CONNECTION_ERRORS
@@ -54,7 +55,9 @@ class Transport(base.Transport):
         return psycopg.__version__
 
     def establish_connection(self) -> Connection:
-        """Raises SQLAlchemy's OperationalError when the server is away, ValueError for a URL that cannot be read."""
+        """Raises SQLAlchemy's OperationalError when the server is away, ValueError for a URL that cannot be
+        read.
+        """
         options = self.client.transport_options or {}
         limit = options.get("max_deliveries") or (
             settings.BROKER_MAX_DELIVERIES if settings.configured else MAX_DELIVERIES
