@@ -14,7 +14,15 @@ from apps.broker import address, envelope, queues, sql
 from apps.broker.batch import Batch
 from apps.broker.chores import reap
 from apps.broker.envelope import Prepared
-from apps.broker.errors import ConnectionLost, NotFound, PreconditionFailed, ResourceLocked
+from apps.broker.errors import (
+    AccessRefused,
+    ConnectionLost,
+    ConsumerCancelled,
+    NotAllowed,
+    NotFound,
+    PreconditionFailed,
+    ResourceLocked,
+)
 from apps.broker.message import Message
 from apps.broker.publisher import Letter
 from apps.broker.subscription import START, Subscription
@@ -22,6 +30,8 @@ from apps.broker.topology import Topology
 
 if TYPE_CHECKING:
     from apps.broker.connection import Connection
+    from apps.broker.session import Session
+    from apps.broker.wire import Row
 
 _NO_ROUTE = 312  # AMQP's reply code
 
@@ -51,14 +61,15 @@ class Channel(Topology):
         return self.connection
 
     @property
-    def session(self) -> Any:
+    def session(self) -> Session:
         return self._connected.session
 
     # Publishing
 
     def prepare_message(
         self, body: Any, priority: int | None = None, content_type: str | None = None,
-        content_encoding: str | None = None, headers: dict[str, Any] | None = None, properties: dict[str, Any] | None = None,
+        content_encoding: str | None = None, headers: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
     ) -> Prepared:  # fmt: skip
         return envelope.prepare(body, priority, content_type, content_encoding, headers, properties)
 
@@ -133,12 +144,15 @@ class Channel(Topology):
         exclusive: bool = False, nowait: bool = False, callback: Callable[[Message], Any] | None = None,
         arguments: Mapping[str, Any] | None = None, on_cancel: Callable[[str], Any] | None = None, **_: Any,
     ) -> str:  # fmt: skip
-        """The consumer's tag. Raises NotFound, and ResourceLocked where somebody consumes exclusively."""
+        """The consumer's tag.
+
+        Raises NotFound, AccessRefused where somebody consumes exclusively, NotAllowed for a tag in use.
+        """
         self._find_queue(queue)
+        if consumer_tag in self._subscriptions:
+            raise NotAllowed(f"attempt to reuse consumer tag {consumer_tag!r}")
         if self.session.run(sql.EXCLUSIVELY_CONSUMED, queue, exclusive)[0][0]:
-            raise ResourceLocked(
-                f"queue {queue!r} has an exclusive consumer, or is wanted exclusively and has others"
-            )
+            raise AccessRefused(f"queue {queue!r} in exclusive use, or wanted exclusively and in use")
         tag = consumer_tag or f"ctag-{uuid()}"
         # Tags are a channel's own; the table wants a session's.
         self.session.run(sql.SUBSCRIBE, self.session.id, queue, f"{self.channel_id}:{tag}", exclusive)
@@ -160,20 +174,33 @@ class Channel(Topology):
         abandoned = self.session.run(sql.ABANDONED, [subscription.queue])
         queues.delete(self.session, [row[0] for row in abandoned])
 
+    def cancelled(self, subscription: Subscription) -> None:
+        """The queue was deleted. Raises ConsumerCancelled where the consumer has not said whom to tell."""
+        self._subscriptions.pop(subscription.tag, None)
+        self.no_ack_consumers.discard(subscription.tag)
+        self._connected.pump.remove(subscription)
+        if subscription.on_cancel is None:
+            raise ConsumerCancelled(subscription.tag, (60, 30))
+        subscription.on_cancel(subscription.tag)
+
     def basic_get(self, queue: str = "", no_ack: bool = False, **_: Any) -> Message | None:
         """The next message, or None. Raises NotFound."""
-        while True:
-            if no_ack:
-                rows = self.session.run(sql.TAKE, queue, 1, *START)
-            else:
-                rows = self.session.run(sql.CLAIM, self.session.id, queue, 1, *START)
-            if not rows:
-                self._find_queue(queue)
-                self.session.run(sql.TOUCH_QUEUE, queue)
-                return None
+        while rows := self._next(queue, no_ack):
             [(id_, redelivered, is_expired, sealed, body, _)] = rows
             if not is_expired:
                 return self._message(None if no_ack else id_, None, redelivered, sealed, body)
+        self._find_queue(queue)
+        self.session.run(sql.TOUCH_QUEUE, queue)
+        return None
+
+    def _next(self, queue: str, no_ack: bool) -> list[Row]:
+        def ask() -> list[Row]:
+            if no_ack:
+                return self.session.run(sql.TAKE, queue, 1, *START)
+            return self.session.run(sql.CLAIM, self.session.id, queue, 1, *START)
+
+        # Where nobody consumes, whoever asks returns what the dead had, and makes ready what is due.
+        return ask() or (ask() if self._connected.pump.look() else [])
 
     def receive(
         self, subscription: Subscription, id_: int, redelivered: bool, sealed: str, body: bytes
@@ -251,6 +278,10 @@ class Channel(Topology):
     def forget(self, queue: str) -> None:
         """See Topology."""
         self._connected.declared.pop(queue, None)
+
+    def look(self) -> None:
+        """See Topology."""
+        self._connected.pump.look()
 
     def end_if_dead(self, owner: int, queue: str) -> None:
         """See Topology."""

@@ -26,16 +26,23 @@ class Look(NamedTuple):
     dead: list[int]  # sessions
     due_in_s: float | None  # until the earliest delayed message
     waiting: list[str]  # those of our queues that hold messages
+    missing: list[str]  # those that were deleted
     may_expire: bool  # a queue with an expiry has not been used for that long
     dead_rows: dict[str, int]  # a table's
     live_messages: int
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Look:
-        dead, due, waiting, may_expire, message, live, delivery, delayed = row
+        dead, due, waiting, missing, may_expire, message, live, delivery, delayed = row
         rows = {"broker_message": message, "broker_delivery": delivery, "broker_delayed": delayed}
         return cls(
-            [int(id_) for id_ in dead.split(",")] if dead else [], due, waiting, may_expire, rows, live
+            [int(id_) for id_ in dead.split(",")] if dead else [],
+            due,
+            waiting,
+            missing,
+            may_expire,
+            rows,
+            live,
         )
 
 

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from kombu.utils import json as kombu_json
 
+from apps.broker.errors import PreconditionFailed
+
 # AMQP's basic properties. RabbitMQ's client drops others without a word; so must this, or JSON refuses them.
 PROPERTIES: Final = frozenset({
     "delivery_mode", "priority", "correlation_id", "reply_to", "expiration", "message_id", "timestamp",
@@ -94,9 +96,13 @@ def priority(message: Prepared) -> int:
 
 
 def time_to_live_ms(message: Prepared) -> int | None:
-    """The property `expiration`, in milliseconds."""
+    """The property `expiration`, in milliseconds. Raises PreconditionFailed where it is no such number."""
     expiration = message.properties.get("expiration")
-    return None if expiration is None else int(expiration)
+    if expiration is None:
+        return None
+    if not str(expiration).isdecimal():
+        raise PreconditionFailed(f"invalid expiration {expiration!r}: milliseconds, as a whole number")
+    return int(expiration)
 
 
 def due_at(message: Prepared) -> str | None:

@@ -16,6 +16,8 @@ ResourceLocked = amqp_errors.ResourceLocked  # 405
 PreconditionFailed = amqp_errors.PreconditionFailed  # 406
 NotSupported = amqp_errors.AMQPNotImplementedError  # 540
 AccessRefused = amqp_errors.AccessRefused  # 403
+NotAllowed = amqp_errors.NotAllowed  # 530
+ConsumerCancelled = amqp_errors.ConsumerCancelled
 
 
 class ConnectionLost(amqp_errors.RecoverableConnectionError):

@@ -39,6 +39,7 @@ class Pump:
         self._done: deque[int] = deque()  # acknowledged, not yet told to the server
         self._arrived: deque[tuple[Subscription, Message]] = deque()
         self._on_rows: OnRows | None = None  # of the statement that is under way
+        self._missing: set[str] = set()  # queues that were deleted, and their consumers not told
         self._errand: str | None = None  # a statement that may take longer
         self._hub: Hub | None = None
         self._is_turn_planned = False
@@ -71,6 +72,18 @@ class Pump:
     def has_room(self) -> None:
         """A prefetch count was raised."""
         self._plan_turn()
+
+    def look(self) -> bool:
+        """Do the chores at once, unless somebody here did within the last second; whether it did."""
+        now = time.monotonic()
+        if now < self._chores.next_tick:
+            return False
+        self._chores.next_tick = now + INTERVAL_S
+        me = self._session.id if self._session.is_registered else 0
+        self._looked(self._session.run(sql.TICK, me, list(set(self._queues.values()))))
+        if self._chores.next_due is not None and self._chores.next_due <= now:
+            self._promoted(self._session.run(sql.PROMOTE))
+        return True
 
     # With an event loop
 
@@ -160,8 +173,19 @@ class Pump:
             on_rows(rows)
 
     def _deliver_all(self) -> None:
+        self._cancel_missing()
         while self._arrived:
             self._deliver()
+
+    def _cancel_missing(self) -> None:
+        """Tell the consumers of deleted queues.
+
+        Raises ConsumerCancelled where one has not said whom to tell.
+        """
+        while self._missing:
+            queue = self._missing.pop()
+            for subscription in [each for each in self._subscriptions if each.queue == queue]:
+                subscription.channel.cancelled(subscription)
 
     # Without one
 
@@ -171,6 +195,7 @@ class Pump:
         while not self._arrived:
             with self._session.lock:
                 self._settle()
+            self._cancel_missing()
             if step := self._next_step():
                 statement, parameters, on_rows = step
                 on_rows(self._session.run(statement, *parameters))
@@ -229,6 +254,7 @@ class Pump:
     def _looked(self, rows: list[Row]) -> None:
         look = Look.of(rows[0])
         self._hot.known(look.waiting)
+        self._missing.update(look.missing)
         self._errand = self._chores.looked(look)
 
     def _promoted(self, rows: list[Row]) -> None:
@@ -273,6 +299,8 @@ class Pump:
                 self._chores.due_at_epoch(float(payload))
             elif queue := self._queues.get(channel):
                 self._hot.notified(queue, now)
+                if payload == sql.DELETED:
+                    self._missing.add(queue)
 
     def _next_at(self, now: float) -> float:
         """When there may be something to do without a word from the server."""

@@ -5,10 +5,11 @@ Three rules hold the guarantees together:
 1. *A message is moved, never marked*: one statement deletes it in one table and inserts it in the next, so
    it is in exactly one, and what a crash undoes, it undoes whole.
 2. *Whoever has a message proves it by a lock*: `broker_delivery.session_id` is the key of an advisory lock
-   that the session's own connection took before its first claim and holds until it ends. PostgreSQL drops the
-   lock with the connection, whatever ended it. No clock is involved, so a long task is never taken for a lost one.
-3. *Only its session ends a delivery*: each acknowledgement names the session. What was returned meanwhile has no
-   such row, so a late one does nothing.
+   that the session's own connection took before its first claim and holds until it ends. PostgreSQL drops
+   the lock with the connection, whatever ended it. No clock is involved, so a long task is never taken for
+   a lost one.
+3. *Only its session ends a delivery*: each acknowledgement names the session. What was returned meanwhile
+   has no such row, so a late one does nothing.
 
 Statements that deliver run at READ COMMITTED, one transaction each.
 """
@@ -19,6 +20,7 @@ from typing import Final
 
 LOCK_SPACE: Final = 0x0D0021  # the first key of each advisory lock of ours; the second is the session's id
 DUE_CHANNEL: Final = "broker_due"
+DELETED: Final = "deleted"  # what a deleted queue's channel says
 
 
 # Sessions ---------------------------------------------------------------------------------------------
@@ -56,6 +58,8 @@ SELECT
   (SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM broker_delayed),
   ARRAY(SELECT name FROM unnest($2::text[]) AS name
         WHERE EXISTS (SELECT FROM broker_message WHERE queue = name)),
+  ARRAY(SELECT wanted FROM unnest($2::text[]) AS wanted
+        WHERE NOT EXISTS (SELECT FROM broker_queue WHERE name = wanted)),
   EXISTS (SELECT FROM broker_queue WHERE expires_ms IS NOT NULL
           AND used_at < now() - expires_ms * interval '1 millisecond'),
   pg_stat_get_dead_tuples('broker_message'::regclass),
@@ -371,8 +375,9 @@ ready AS (DELETE FROM broker_message WHERE queue IN (SELECT name FROM names) RET
 later AS (DELETE FROM broker_delayed WHERE queue IN (SELECT name FROM names)),
 taken AS (DELETE FROM broker_delivery WHERE queue IN (SELECT name FROM names)),
 consumers AS (DELETE FROM broker_consumer WHERE queue IN (SELECT name FROM names)),
-queues AS (DELETE FROM broker_queue WHERE name IN (SELECT name FROM names))
-SELECT (SELECT count(*) FROM ready), ARRAY(SELECT DISTINCT exchange FROM unbound)
+queues AS (DELETE FROM broker_queue WHERE name IN (SELECT name FROM names) RETURNING name),
+told AS MATERIALIZED (SELECT pg_notify('broker_' || md5(name), 'deleted') FROM queues)
+SELECT (SELECT count(*) FROM ready), ARRAY(SELECT DISTINCT exchange FROM unbound), (SELECT count(*) FROM told)
 """
 
 SUBSCRIBE: Final = """

@@ -11,6 +11,7 @@ from kombu.transport.base import StdChannel, to_rabbitmq_queue_arguments
 from kombu.utils.uuid import uuid
 
 from apps.broker import queues, sql
+from apps.broker.envelope import HIGHEST_PRIORITY
 from apps.broker.errors import AccessRefused, NotFound, NotSupported, PreconditionFailed
 from apps.broker.routing import EXCHANGE_TYPES, pattern
 from apps.broker.session import Session
@@ -28,6 +29,9 @@ QUEUE_ARGUMENTS: Final[Mapping[str, str | None]] = {
     "x-queue-version": None,
 }
 _COLUMNS: Final = [column for column in QUEUE_ARGUMENTS.values() if column]
+_OWN: Final = {"": "direct", "amq.direct": "direct", "amq.topic": "topic", "amq.fanout": "fanout"}
+_LEAST: Final = {"expires_ms": 1}
+_MOST: Final = {"max_priority": HIGHEST_PRIORITY}
 _NAME_BYTES: Final = 255  # AMQP's limit
 
 
@@ -57,11 +61,12 @@ class Topology(StdChannel):
             return
         if wanted[0] not in EXCHANGE_TYPES:
             raise NotSupported(f"exchange type {wanted[0]!r}; accepted are {', '.join(EXCHANGE_TYPES)}")
+        if wanted[3]:
+            raise NotSupported(f"exchange argument {', '.join(sorted(wanted[3]))}; none is accepted")
         if exchange.startswith("amq.") or not exchange:
-            found = self._find_exchange(exchange) if exchange else ("direct", True, False, {})
-            if found[0] != wanted[0]:
+            if _OWN.get(exchange) != wanted[0]:
                 raise AccessRefused(
-                    f"exchange name {exchange!r}: names that begin with 'amq.' are the broker's own"
+                    f"exchange {exchange!r}: names that begin with 'amq.' are the broker's own"
                 )
             return
         [(made,)] = self.session.run(sql.DECLARE_EXCHANGE, exchange, *wanted[:3], json.dumps(wanted[3]))
@@ -71,7 +76,7 @@ class Topology(StdChannel):
             )
 
     def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False, **_: Any) -> None:
-        """Raises PreconditionFailed where it is in use and must not be, AccessRefused for the broker's own."""
+        """Raises PreconditionFailed for one in use that must not be, AccessRefused for the broker's own."""
         if exchange.startswith("amq.") or not exchange:
             raise AccessRefused(f"exchange {exchange!r} is the broker's own")
         if if_unused and self.session.run(sql.EXCHANGE_IN_USE, exchange)[0][0]:
@@ -103,6 +108,7 @@ class Topology(StdChannel):
         Raises NotFound (passive), PreconditionFailed (declared otherwise before), ResourceLocked (exclusive
         to another connection), NotSupported (an argument), AccessRefused (a name).
         """
+        self.look()  # a count is to hold what the dead had, and to leave out what has expired
         if passive:
             self._find_queue(queue)
         else:
@@ -148,6 +154,10 @@ class Topology(StdChannel):
 
     def forget(self, queue: str) -> None:
         """That it has deleted it."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """Do the chores, if nobody here has lately."""
         raise NotImplementedError
 
     def end_if_dead(self, owner: int, queue: str) -> None:
@@ -216,8 +226,9 @@ def _queue_columns(arguments: Mapping[str, Any]) -> list[int | None]:
         raise NotSupported(f"x-queue-type {kind!r}; accepted are classic and quorum, which are the same here")
     values = {column: arguments.get(name) for name, column in QUEUE_ARGUMENTS.items() if column}
     for column, value in values.items():
-        if value is not None and (not isinstance(value, int) or value < 0):
-            raise PreconditionFailed(f"invalid argument for {column}: {value!r}; a whole number, 0 or more")
+        least, most = _LEAST.get(column, 0), _MOST.get(column, 2**62)
+        if value is not None and (not isinstance(value, int) or not least <= value <= most):
+            raise PreconditionFailed(f"invalid {column} {value!r}; a whole number from {least} to {most}")
     return [values[column] for column in _COLUMNS]
 
 

@@ -1,7 +1,4 @@
-"""Celery's broker on PostgreSQL: the kombu transport behind `sqla+postgresql://`.
-
-Register it before the first connection: `TRANSPORT_ALIASES["sqla"] = "apps.broker.transport:Transport"`.
-"""
+"""Celery's broker on PostgreSQL: the kombu transport behind `sqla+postgresql://`."""
 
 from __future__ import annotations
 
@@ -9,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.conf import settings
-from kombu.transport import base
+from kombu.transport import TRANSPORT_ALIASES, base
 from kombu.transport import sqlalchemy as stock
-from kombu.utils.url import maybe_sanitize_url
 
 from apps.broker import address
 from apps.broker.connection import Connection
@@ -62,7 +58,7 @@ class Transport(base.Transport):
         limit = options.get("max_deliveries") or (
             settings.BROKER_MAX_DELIVERIES if settings.configured else MAX_DELIVERIES
         )
-        return Connection(self.client, address.parse(self.client.hostname), limit)
+        return Connection(self.client, address.of(self.client), limit)
 
     def close_connection(self, connection: Connection) -> None:
         connection.close()
@@ -94,5 +90,14 @@ class Transport(base.Transport):
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """The URL as it was given, its password hidden."""
-        full = uri if uri.startswith("sqla+") else f"sqla+{uri}"
-        return full if include_password else str(maybe_sanitize_url(full, mask))
+        shown = uri if "://" in uri else address.of(self.client).render_as_string(hide_password=False)
+        return f"sqla+{shown if include_password else address.masked(shown, mask)}"
+
+
+def register() -> None:
+    """Make it the transport of its scheme, before the first connection.
+
+    Alternates go by their whole scheme.
+    """
+    for scheme in ("sqla", *(f"sqla+{ours}" for ours in address.OURS)):
+        TRANSPORT_ALIASES[scheme] = "apps.broker.transport:Transport"
