@@ -114,7 +114,7 @@ class Topology(StdChannel):
         else:
             queue = queue or f"amq.gen-{uuid()}"
             self._create_queue(queue, (durable, exclusive, auto_delete, dict(arguments or {})))
-        self.session.run(sql.TOUCH_QUEUE, queue)
+            self.session.run(sql.TOUCH_QUEUE, queue)
         [(messages, consumers)] = self.session.run(sql.COUNT_QUEUE, queue)
         return queue_declare_ok_t(queue, messages, consumers)
 

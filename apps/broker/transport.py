@@ -90,8 +90,12 @@ class Transport(base.Transport):
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """The URL as it was given, its password hidden."""
-        shown = uri if "://" in uri else address.of(self.client).render_as_string(hide_password=False)
-        return f"sqla+{shown if include_password else address.masked(shown, mask)}"
+        if "://" in uri:
+            shown = f"sqla+{uri}"
+        else:  # the next of several URLs, which kombu has taken apart
+            url = address.of(self.client).render_as_string(hide_password=False)
+            shown = f"{self.client.transport_cls}:{url.partition(':')[2]}"
+        return shown if include_password else address.masked(shown, mask)
 
 
 def register() -> None:
