@@ -125,7 +125,7 @@ class Topology(StdChannel):
         owner = self.session.id if wanted[1] else None
         row = (queue, *wanted[:3], json.dumps(wanted[3]), owner, *columns)
         [(made,)] = self.session.run(sql.DECLARE_QUEUE, *row)
-        if not any(wanted[1:3]):
+        if not any(wanted[1:3]) and "x-expires" not in wanted[3]:
             self.remember(row)
         if made:
             return
