@@ -91,7 +91,7 @@ class Channel(Topology):
         letter = Letter(message, exchange, routing_key)
         if connection.publisher.publish(letter) or self._published_again(letter):
             return
-        if exchange and not connection.publisher.exchange_exists(exchange):
+        if exchange and not connection.publisher.find_exchange(letter):
             raise NotFound(f"no exchange {exchange!r}")
         if mandatory:
             self._return(letter)
@@ -154,9 +154,11 @@ class Channel(Topology):
         if self.session.run(sql.EXCLUSIVELY_CONSUMED, queue, exclusive)[0][0]:
             raise AccessRefused(f"queue {queue!r} in exclusive use, or wanted exclusively and in use")
         tag = consumer_tag or f"ctag-{uuid()}"
-        # Tags are a channel's own; the table wants a session's.
-        self.session.run(sql.SUBSCRIBE, self.session.id, queue, f"{self.channel_id}:{tag}", exclusive)
         subscription = Subscription(self, queue, tag, no_ack, callback or _drop, on_cancel)
+        self._connected.pump.listen(queue)
+        # Tags are a channel's own; the table wants a session's.
+        mine = (self.session.id, queue, f"{self.channel_id}:{tag}")
+        self.session.run(sql.SUBSCRIBE, *mine, no_ack, exclusive)
         self._subscriptions[tag] = subscription
         if no_ack:
             self.no_ack_consumers.add(tag)
@@ -209,6 +211,10 @@ class Channel(Topology):
         return self._message(
             None if subscription.no_ack else id_, subscription.tag, redelivered, sealed, body
         )
+
+    def hear(self, subscription: Subscription, sealed: str, body: bytes) -> Message:
+        """A message of what a notification held."""
+        return self._message(None, subscription.tag, False, sealed, body)
 
     def _message(
         self, id_: int | None, consumer_tag: str | None, redelivered: bool, sealed: str, body: bytes

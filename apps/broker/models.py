@@ -82,6 +82,7 @@ class Consumer(models.Model):
     session_id = models.IntegerField()
     queue = models.TextField()
     tag = models.TextField()
+    no_ack = models.BooleanField(db_default=False)
     exclusive = models.BooleanField(db_default=False)
 
     class Meta:

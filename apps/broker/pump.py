@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.asynchronous import Hub
 
-from apps.broker import sql
+from apps.broker import broadcast, sql
 from apps.broker.chores import INTERVAL_S, Chores, Look
 from apps.broker.session import Translated, channel_of
 from apps.broker.subscription import Hot, Subscription
@@ -45,14 +45,19 @@ class Pump:
         self._is_turn_planned = False
         self._wake_at: float | None = None
         session.before_statement = self._settle
+        session.after_statement = self._note_notifications
 
     # Subscriptions
 
+    def listen(self, queue: str) -> None:
+        """Hear of what is published to the queue; before others can see that somebody does."""
+        channel = channel_of(queue)
+        self._queues[channel] = queue
+        for each in (channel, sql.DUE_CHANNEL, sql.BOUND_CHANNEL):
+            self._session.listen(each)
+
     def add(self, subscription: Subscription) -> None:
-        channel = channel_of(subscription.queue)
-        self._queues[channel] = subscription.queue
-        self._session.listen(channel)
-        self._session.listen(sql.DUE_CHANNEL)
+        """Deliver to a subscription whose queue is listened to."""
         self._subscriptions.append(subscription)
         self._hot.notified(subscription.queue, time.monotonic())
         self._plan_turn()
@@ -80,7 +85,7 @@ class Pump:
             return False
         self._chores.next_tick = now + INTERVAL_S
         me = self._session.id if self._session.is_registered else 0
-        self._looked(self._session.run(sql.TICK, me, list(set(self._queues.values()))))
+        self._looked(self._session.run(sql.TICK, me, *self._asked()))
         if self._chores.next_due is not None and self._chores.next_due <= now:
             self._promoted(self._session.run(sql.PROMOTE))
         return True
@@ -168,6 +173,7 @@ class Pump:
             self._plan_turn()
 
     def _finish(self, rows: list[Row]) -> None:
+        self._note_notifications()
         on_rows, self._on_rows = self._on_rows, None
         if on_rows is not None:
             on_rows(rows)
@@ -199,7 +205,6 @@ class Pump:
             if step := self._next_step():
                 statement, parameters, on_rows = step
                 on_rows(self._session.run(statement, *parameters))
-                self._note_notifications()
                 continue
             now = time.monotonic()
             if deadline is not None and now >= deadline:
@@ -248,8 +253,11 @@ class Pump:
             return sql.PROMOTE, (), self._promoted
         if now >= self._chores.next_tick:
             self._chores.next_tick = now + INTERVAL_S
-            return sql.TICK, (self._session.id, list(set(self._queues.values()))), self._looked
+            return sql.TICK, (self._session.id, *self._asked()), self._looked
         return None
+
+    def _asked(self) -> tuple[list[str], list[str]]:
+        return list(self._queues.values()), self._session.unbound.exchanges()
 
     def _looked(self, rows: list[Row]) -> None:
         look = Look.of(rows[0])
@@ -297,10 +305,20 @@ class Pump:
         for channel, payload in self._session.wire.notified():
             if channel == sql.DUE_CHANNEL:
                 self._chores.due_at_epoch(float(payload))
+            elif channel == sql.BOUND_CHANNEL:
+                self._session.unbound.bound(payload)
             elif queue := self._queues.get(channel):
-                self._hot.notified(queue, now)
-                if payload == sql.DELETED:
-                    self._missing.add(queue)
+                self._note(queue, payload, now)
+            self._plan_turn()
+
+    def _note(self, queue: str, payload: str, now: float) -> None:
+        if content := broadcast.unpack(payload):
+            heard = [each for each in self._subscriptions if each.queue == queue]
+            self._arrived.extend((each, each.channel.hear(each, *content)) for each in heard)
+        elif payload == sql.DELETED:
+            self._missing.add(queue)
+        else:
+            self._hot.notified(queue, now)
 
     def _next_at(self, now: float) -> float:
         """When there may be something to do without a word from the server."""

@@ -16,7 +16,7 @@ from psycopg.errors import (
     UndefinedTable,
 )
 
-from apps.broker import sql
+from apps.broker import sql, unbound
 from apps.broker.address import client_name
 from apps.broker.errors import BrokerUnusable, ConnectionLost
 from apps.broker.wire import Row, Wire
@@ -38,12 +38,14 @@ class Session:
         """Connects. Raises SQLAlchemy's OperationalError where the server is away."""
         self.lock = threading.RLock()
         self._pid = os.getpid()
+        self.unbound = unbound.of(engine)
         self._id: int | None = None
         self._pooled: PoolProxiedConnection | None = engine.raw_connection()
         prepared = self._pooled.info.setdefault("broker_statements", {})  # for as long as the pool keeps it
         self.wire = Wire(cast("psycopg.Connection[Any]", self._pooled.driver_connection), prepared)
         self._listens: set[str] = set()
         self.before_statement = _nothing  # fetches what is still to come
+        self.after_statement = _nothing  # notes what came along with the answer
 
     @property
     def is_open(self) -> bool:
@@ -68,7 +70,9 @@ class Session:
         with self.lock, Translated(self):
             if self.wire.is_waiting:
                 self.before_statement()
-            return self.wire.run(statement, *parameters)
+            rows = self.wire.run(statement, *parameters)
+            self.after_statement()
+            return rows
 
     def listen(self, channel: str) -> None:
         """Be told what is notified on this channel."""

@@ -20,6 +20,7 @@ from typing import Final
 
 LOCK_SPACE: Final = 0x0D0021  # the first key of each advisory lock of ours; the second is the session's id
 DUE_CHANNEL: Final = "broker_due"
+BOUND_CHANNEL: Final = "broker_bound"
 DELETED: Final = "deleted"  # what a deleted queue's channel says
 
 
@@ -60,6 +61,8 @@ SELECT
         WHERE EXISTS (SELECT FROM broker_message WHERE queue = name)),
   ARRAY(SELECT wanted FROM unnest($2::text[]) AS wanted
         WHERE NOT EXISTS (SELECT FROM broker_queue WHERE name = wanted)),
+  ARRAY(SELECT name FROM unnest($3::text[]) AS name
+        WHERE EXISTS (SELECT FROM broker_binding WHERE exchange = name)),
   EXISTS (SELECT FROM broker_queue WHERE expires_ms IS NOT NULL
           AND used_at < now() - expires_ms * interval '1 millisecond'),
   pg_stat_get_dead_tuples('broker_message'::regclass),
@@ -191,6 +194,28 @@ SELECT name, count(*), pg_notify('broker_' || md5(name), ''),
 FROM given GROUP BY name
 """
 
+# Events, remote control and its replies: see `apps.broker.broadcast`. Whoever consumes such a queue listened
+# to its channel before it subscribed, so whoever finds the subscription can rely on being heard; if the
+# consumer is dead, so is the queue.
+BROADCAST: Final = f"""
+WITH target AS MATERIALIZED (
+  {_ROUTED}
+), heard AS MATERIALIZED (
+  SELECT name FROM target WHERE (exclusive OR auto_delete)
+    AND (SELECT count(*) = 1 AND bool_and(no_ack) FROM broker_consumer WHERE queue = name)
+    AND NOT EXISTS (SELECT FROM broker_message WHERE queue = name)
+), sent AS (
+  INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
+  SELECT name, {_RANK}, nextval('broker_message_id'),
+    now() + least($4::bigint, message_ttl_ms) * interval '1 millisecond', least($4::bigint, message_ttl_ms),
+    $5::text, $6::bytea
+  FROM target WHERE name NOT IN (SELECT name FROM heard)
+)
+SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL,
+  pg_notify('broker_' || md5(name), CASE WHEN name IN (SELECT name FROM heard) THEN $7::text ELSE '' END)
+FROM target
+"""
+
 # For what was published within the pause between two notifications (`apps.broker.announcement`).
 NOTIFY: Final = "SELECT pg_notify('broker_' || md5(name), '') FROM unnest($1::text[]) AS name"
 
@@ -221,32 +246,41 @@ _PICKED: Final = """
   )) RETURNING *
 """
 
+# A claim need not wait for the disk: if the server crashes, the session ends with it, and what it had claimed
+# returns, whether or not the claim survives. For this transaction alone, with no round trip of its own. What
+# is acknowledged does wait.
+_RELAXED: Final = "relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+
 # For consumers that acknowledge. An expired message is dropped here, and counted by the client as one that
 # was there.
-CLAIM: Final = f"""
-WITH picked AS ({_PICKED.format("$2::text", "$3::int", "$4::smallint", "$5::bigint")}), kept AS (
+_KEPT: Final = """
   INSERT INTO broker_delivery
     (id, session_id, queue, rank, expires_at, ttl_ms, redelivered, deaths, history, envelope, body)
   SELECT id, $1::int, queue, rank, expires_at, ttl_ms, redelivered, deaths, history, envelope, body
   FROM picked WHERE expires_at IS NULL OR expires_at > now()
-)
-SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked
-  ORDER BY rank, id
+"""
+_CLAIMED: Final = _PICKED.format("$2::text", "$3::int", "$4::smallint", "$5::bigint")
+_ANSWER: Final = """
+SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank
+"""
+
+CLAIM: Final = f"""
+WITH {_RELAXED}, picked AS ({_CLAIMED}), kept AS ({_KEPT})
+{_ANSWER} FROM picked CROSS JOIN relaxed ORDER BY rank, id
 """
 
 # The same, with the acknowledgement of what is done: one round trip and one flush of the log for both.
-ACK_AND_CLAIM: Final = CLAIM.replace(
-    "WITH picked",
-    """WITH done AS (
+ACK_AND_CLAIM: Final = f"""
+WITH done AS (
   DELETE FROM broker_delivery WHERE id = ANY ($6::bigint[]) AND session_id = $1::int
-), picked""",
-)
+), picked AS ({_CLAIMED}), kept AS ({_KEPT})
+{_ANSWER} FROM picked ORDER BY rank, id
+"""
 
 # For consumers without acknowledgement: gone when delivered.
 TAKE: Final = f"""
 WITH picked AS ({_PICKED.format("$1::text", "$2::int", "$3::smallint", "$4::bigint")})
-SELECT id, redelivered, expires_at IS NOT NULL AND expires_at <= now(), envelope, body, rank FROM picked
-  ORDER BY rank, id
+{_ANSWER} FROM picked ORDER BY rank, id
 """
 
 ACK: Final = "DELETE FROM broker_delivery WHERE id = ANY ($2::bigint[]) AND session_id = $1::int"
@@ -347,9 +381,13 @@ TOUCH_QUEUE: Final = (
     "UPDATE broker_queue SET used_at = now() WHERE name = $1::text AND expires_ms IS NOT NULL"
 )
 
-BIND: Final = """
-INSERT INTO broker_binding (exchange, queue, routing_key, pattern)
-VALUES ($1::text, $2::text, $3::text, $4::text) ON CONFLICT DO NOTHING
+# Whoever has found the exchange without bindings is told.
+BIND: Final = f"""
+WITH made AS (
+  INSERT INTO broker_binding (exchange, queue, routing_key, pattern)
+  VALUES ($1::text, $2::text, $3::text, $4::text) ON CONFLICT DO NOTHING RETURNING exchange
+)
+SELECT pg_notify('{BOUND_CHANNEL}', exchange) FROM made
 """
 
 UNBIND: Final = """
@@ -381,7 +419,8 @@ SELECT (SELECT count(*) FROM ready), ARRAY(SELECT DISTINCT exchange FROM unbound
 """
 
 SUBSCRIBE: Final = """
-INSERT INTO broker_consumer (session_id, queue, tag, exclusive) VALUES ($1::int, $2::text, $3::text, $4::bool)
+INSERT INTO broker_consumer (session_id, queue, tag, no_ack, exclusive)
+VALUES ($1::int, $2::text, $3::text, $4::bool, $5::bool)
 """
 
 EXCLUSIVELY_CONSUMED: Final = """

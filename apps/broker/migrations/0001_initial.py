@@ -183,6 +183,7 @@ class Migration(migrations.Migration):
                 ('session_id', models.IntegerField()),
                 ('queue', models.TextField()),
                 ('tag', models.TextField()),
+                ('no_ack', models.BooleanField(db_default=False)),
                 ('exclusive', models.BooleanField(db_default=False)),
             ],
             options={
