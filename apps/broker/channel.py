@@ -155,14 +155,14 @@ class Channel(Topology):
             raise AccessRefused(f"queue {queue!r} in exclusive use, or wanted exclusively and in use")
         tag = consumer_tag or f"ctag-{uuid()}"
         subscription = Subscription(self, queue, tag, no_ack, callback or _drop, on_cancel)
-        self._connected.pump.listen(queue)
-        # Tags are a channel's own; the table wants a session's.
-        mine = (self.session.id, queue, f"{self.channel_id}:{tag}")
-        self.session.run(sql.SUBSCRIBE, *mine, no_ack, exclusive)
         self._subscriptions[tag] = subscription
         if no_ack:
             self.no_ack_consumers.add(tag)
+        # It must be heard before others can see that it listens.
         self._connected.pump.add(subscription)
+        # Tags are a channel's own; the table wants a session's.
+        mine = (self.session.id, queue, f"{self.channel_id}:{tag}")
+        self.session.run(sql.SUBSCRIBE, *mine, no_ack, exclusive)
         return tag
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, **_: Any) -> None:

@@ -49,15 +49,12 @@ class Pump:
 
     # Subscriptions
 
-    def listen(self, queue: str) -> None:
-        """Hear of what is published to the queue; before others can see that somebody does."""
-        channel = channel_of(queue)
-        self._queues[channel] = queue
+    def add(self, subscription: Subscription) -> None:
+        """Listen to its queue, and deliver what comes."""
+        channel = channel_of(subscription.queue)
+        self._queues[channel] = subscription.queue
         for each in (channel, sql.DUE_CHANNEL, sql.BOUND_CHANNEL):
             self._session.listen(each)
-
-    def add(self, subscription: Subscription) -> None:
-        """Deliver to a subscription whose queue is listened to."""
         self._subscriptions.append(subscription)
         self._hot.notified(subscription.queue, time.monotonic())
         self._plan_turn()
