@@ -16,8 +16,9 @@ from kombu.asynchronous import Hub
 
 from apps.broker import broadcast, sql
 from apps.broker.chores import INTERVAL_S, Chores, Look
+from apps.broker.readahead import KEPT_S, ReadAhead
 from apps.broker.session import Translated, channel_of
-from apps.broker.subscription import Hot, Subscription
+from apps.broker.subscription import BATCH, Hot, Subscription
 
 if TYPE_CHECKING:
     from apps.broker.message import Message
@@ -38,6 +39,9 @@ class Pump:
         self._hot = Hot()
         self._done: deque[int] = deque()  # acknowledged, not yet told to the server
         self._arrived: deque[tuple[Subscription, Message]] = deque()
+        self._ahead: deque[tuple[Subscription, Row]] = deque()  # claimed, and waiting for room
+        self._ahead_since = 0.0  # when one of them last left or came
+        self._read_ahead = ReadAhead()
         self._on_rows: OnRows | None = None  # of the statement that is under way
         self._missing: set[str] = set()  # queues that were deleted, and their consumers not told
         self._errand: str | None = None  # a statement that may take longer
@@ -67,6 +71,7 @@ class Pump:
             channel = channel_of(subscription.queue)
             self._queues.pop(channel, None)
             self._session.unlisten(channel)
+        self._give_ahead_back(subscription)
         undelivered = [message for owner, message in self._arrived if owner is subscription]
         self._arrived = deque(pair for pair in self._arrived if pair[0] is not subscription)
         subscription.channel.give_back(undelivered, subscription.no_ack)
@@ -102,6 +107,7 @@ class Pump:
         """The message is done. Told to the server with the next claim, or now if there will be none."""
         if self._hub is not None and self._subscriptions:
             self._done.append(message_id)
+            self._read_ahead.acknowledged()
             self._plan_turn()
         else:
             self._session.run(sql.ACK, self._session.id, [message_id])
@@ -177,8 +183,24 @@ class Pump:
 
     def _deliver_all(self) -> None:
         self._cancel_missing()
-        while self._arrived:
+        while self._arrived or self._admit():
             self._deliver()
+
+    def _admit(self) -> bool:
+        """Let the next message in that was claimed ahead, if there is room for it now."""
+        if not self._ahead or self._ahead[0][0].room() <= 0:
+            return False
+        subscription, row = self._ahead.popleft()
+        self._ahead_since = time.monotonic()
+        self._arrived.append((subscription, subscription.channel.receive(subscription, *row)))
+        return True
+
+    def _give_ahead_back(self, owner: Subscription | None = None) -> None:
+        """Release what was claimed ahead: of one subscription, or all."""
+        ids = [row[0] for subscription, row in self._ahead if owner in (None, subscription)]
+        self._ahead = deque(pair for pair in self._ahead if owner not in (None, pair[0]))
+        if ids:
+            self._session.run(sql.RELEASE, self._session.id, ids, False)
 
     def _cancel_missing(self) -> None:
         """Tell the consumers of deleted queues.
@@ -223,14 +245,18 @@ class Pump:
         now = time.monotonic()
         if self._subscriptions and (chore := self._next_chore(now)):
             return chore
+        if self._ahead and now >= self._ahead_since + KEPT_S:
+            self._give_ahead_back()
         done = self._take_done()
         subscription = self._next_subscription(now)
         if subscription is None:
             return (sql.ACK, (self._session.id, done), _ignore) if done else None
-        room, queue = subscription.room(), subscription.queue
+        room, queue = self._room(subscription), subscription.queue
         position = self._hot.ask(queue, now)
+        self._read_ahead.sent(now)
 
         def arrived(rows: list[Row]) -> None:
+            self._read_ahead.answered(time.monotonic())
             is_full = len(rows) == room
             self._hot.answered(queue, now, position, (rows[-1][5], rows[-1][0]) if is_full else None)
             self._arrive(subscription, rows)
@@ -271,9 +297,18 @@ class Pump:
         for _ in range(len(self._subscriptions)):
             subscription = self._subscriptions[0]
             self._subscriptions.rotate(-1)
-            if self._hot.is_worth_asking(subscription.queue, now) and subscription.room() > 0:
+            if self._hot.is_worth_asking(subscription.queue, now) and self._room(subscription) > 0:
                 return subscription
         return None
+
+    def _room(self, subscription: Subscription) -> int:
+        """How many messages to ask for: what may be delivered, and some ahead once half of those are gone."""
+        room = subscription.room()
+        if self._hub is None or subscription.no_ack:
+            return room
+        target = self._read_ahead.target()
+        wanted = room + target - len(self._ahead)
+        return max(0, min(wanted, BATCH)) if room > len(self._ahead) or wanted * 2 >= target > 0 else 0
 
     def _arrive(self, subscription: Subscription, rows: Sequence[Row]) -> None:
         fresh = [
@@ -281,6 +316,10 @@ class Pump:
             for id_, redelivered, expired, envelope, body, _ in rows
             if not expired
         ]
+        if self._hub is not None and subscription.is_active and not subscription.no_ack:
+            self._ahead.extend((subscription, row) for row in fresh)
+            self._ahead_since = time.monotonic()
+            return
         messages = [subscription.channel.receive(subscription, *row) for row in fresh]
         if subscription.is_active:
             self._arrived.extend((subscription, message) for message in messages)
@@ -321,8 +360,9 @@ class Pump:
         """When there may be something to do without a word from the server."""
         if not self._subscriptions:
             return now + INTERVAL_S
-        look = self._hot.next_at(now)
-        return self._chores.next_at() if look is None else min(look, self._chores.next_at())
+        give_back = self._ahead_since + KEPT_S if self._ahead else None
+        times = (self._chores.next_at(), self._hot.next_at(now), give_back)
+        return min(at for at in times if at is not None)
 
 
 def _ignore(_: list[Row]) -> None:
