@@ -45,7 +45,7 @@ class QueueAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     "durable", "exclusive", "session_id", "auto_delete", "max_priority", "max_length",
-                    "max_bytes", "message_ttl_ms", "expires_ms", "used_at",
+                    "max_bytes", "message_ttl_ms", "expires_ms",
                 )
             },
         ),
@@ -246,7 +246,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="task")
     def task(self, dead: DeadLetter) -> str:
-        return letter.opened(dead.envelope).task or "-"
+        return letter.opened(dead.envelope).task or "(no task)"
 
     @admin.display(description="task's id")
     def task_id(self, dead: DeadLetter) -> str:

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from celery import Celery
 from django.conf import settings
-from kombu import Connection
+from kombu import Connection, Queue
 
 import boot.celery  # noqa: F401 - it registers the transport for sqla+postgresql
-from apps.broker import address, transactions
+from apps.broker import address
 from apps.broker.message import Message
 
 REASON = "the process that ran it died: signal 9 (SIGKILL)"
@@ -24,7 +24,7 @@ class Peer:
         self.app = Celery("peer", broker=url, set_as_current=False, broker_transport_options=options)
         self.connection = Connection(url, transport_options=options)
         self.channel: Any = self.connection.channel()
-        self._engine = address.engine(transactions.followed(address.parse(url.removeprefix("sqla+"))))
+        self._declared: dict[str, Queue] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -32,16 +32,18 @@ class Peer:
     def __exit__(self, *_: object) -> None:
         self.connection.close()
         self.app.close()
-        self._engine.dispose()  # or the test database could not be dropped
+        for engine in address._engines.values():
+            engine.dispose()  # or the test database could not be dropped
 
     def declare(self, *queues: str, **arguments: Any) -> None:
         for queue in queues:
+            self._declared[queue] = Queue(queue, routing_key=queue, queue_arguments=arguments)
             self.channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
 
     def send(self, queue: str, task: str = "shop.pack", **options: Any) -> str:
         """Send a task; its id."""
-        options |= {"connection": self.connection, "ignore_result": True}
-        return str(self.app.send_task(task, queue=queue, **options).id)
+        options |= {"connection": self.connection, "queue": self._declared[queue], "ignore_result": True}
+        return str(self.app.send_task(task, **options).id)
 
     def publish(self, queue: str, body: str | bytes, **options: Any) -> None:
         """Publish a message that is no task."""
