@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apps.broker import broadcast, envelope, sql, transactions
 from apps.broker.announcement import Announcements
+from apps.broker.routing import OWN_EXCHANGES
 
 if TYPE_CHECKING:
     from apps.broker.envelope import Prepared
@@ -78,7 +79,7 @@ class Publisher:
             and not self._session.run(sql.EXCHANGE_IN_USE, letter.exchange)[0][0]
         ):
             self._session.unbound.learned(letter.exchange)
-        return bool(rows)
+        return bool(rows) or letter.exchange in OWN_EXCHANGES
 
     def _taken(self, rows: Sequence[Sequence[Any]]) -> int:
         for queue, has_limit, _ in rows:

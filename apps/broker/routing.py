@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 EXCHANGE_TYPES: Final = ("direct", "topic", "fanout")
+# They exist from the beginning; their rows are made when they are first bound.
+OWN_EXCHANGES: Final = {"": "direct", "amq.direct": "direct", "amq.topic": "topic", "amq.fanout": "fanout"}
 
 _WORDS: Final = {
     "*": r"\.[^.]*",  # exactly one word

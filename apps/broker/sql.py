@@ -339,6 +339,21 @@ SELECT (SELECT count(*) FROM due), ARRAY(SELECT queue FROM told)
 """
 
 
+# Maintenance ------------------------------------------------------------------------------------------
+
+QUEUE_TABLES: Final = ("broker_message", "broker_delivery", "broker_delayed")
+
+# A claim drops what has expired when it meets it; where nobody claims, this does. Its index holds such
+# messages alone.
+DROP_EXPIRED: Final = "DELETE FROM broker_message WHERE expires_at < now()"
+
+INDEXES: Final = """
+SELECT pg_class.relname::text, pg_relation_size(indexrelid), pg_stat_get_live_tuples(indrelid), indisvalid
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE indrelid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name) ORDER BY 1
+"""
+
+
 # Queues and exchanges ---------------------------------------------------------------------------------
 
 DECLARE_EXCHANGE: Final = """

@@ -13,7 +13,7 @@ from kombu.utils.uuid import uuid
 from apps.broker import queues, sql
 from apps.broker.envelope import HIGHEST_PRIORITY
 from apps.broker.errors import AccessRefused, NotFound, NotSupported, PreconditionFailed
-from apps.broker.routing import EXCHANGE_TYPES, pattern
+from apps.broker.routing import EXCHANGE_TYPES, OWN_EXCHANGES, pattern
 from apps.broker.session import Session
 
 # What a queue may be declared with, and the column that keeps it. The last ones ask for what every queue here
@@ -29,7 +29,6 @@ QUEUE_ARGUMENTS: Final[Mapping[str, str | None]] = {
     "x-queue-version": None,
 }
 _COLUMNS: Final = [column for column in QUEUE_ARGUMENTS.values() if column]
-_OWN: Final = {"": "direct", "amq.direct": "direct", "amq.topic": "topic", "amq.fanout": "fanout"}
 _LEAST: Final = {"expires_ms": 1}
 _MOST: Final = {"max_priority": HIGHEST_PRIORITY}
 _NAME_BYTES: Final = 255  # AMQP's limit
@@ -64,7 +63,7 @@ class Topology(StdChannel):
         if wanted[3]:
             raise NotSupported(f"exchange argument {', '.join(sorted(wanted[3]))}; none is accepted")
         if exchange.startswith("amq.") or not exchange:
-            if _OWN.get(exchange) != wanted[0]:
+            if OWN_EXCHANGES.get(exchange) != wanted[0]:
                 raise AccessRefused(
                     f"exchange {exchange!r}: names that begin with 'amq.' are the broker's own"
                 )
@@ -89,9 +88,12 @@ class Topology(StdChannel):
     exchange_unbind = exchange_bind
 
     def _find_exchange(self, exchange: str) -> tuple[Any, ...]:
-        if not (rows := self.session.run(sql.FIND_EXCHANGE, exchange)):
-            raise NotFound(f"no exchange {exchange!r}")
-        return rows[0]
+        if rows := self.session.run(sql.FIND_EXCHANGE, exchange):
+            return rows[0]
+        if own := OWN_EXCHANGES.get(exchange):
+            self.session.run(sql.DECLARE_EXCHANGE, exchange, own, True, False, "{}")
+            return own, True, False, {}
+        raise NotFound(f"no exchange {exchange!r}")
 
     # Queues
 

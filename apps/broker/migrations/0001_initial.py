@@ -22,9 +22,6 @@ POSTGRESQL = """
 CREATE SEQUENCE broker_message_id AS bigint;
 CREATE SEQUENCE broker_session_id AS integer CYCLE;
 
-INSERT INTO broker_exchange (name, type) VALUES
-  ('amq.direct', 'direct'), ('amq.topic', 'topic'), ('amq.fanout', 'fanout');
-
 ALTER TABLE broker_exchange ALTER name TYPE text COLLATE "C";
 ALTER TABLE broker_queue ALTER name TYPE text COLLATE "C";
 ALTER TABLE broker_binding ALTER exchange TYPE text COLLATE "C", ALTER queue TYPE text COLLATE "C",
