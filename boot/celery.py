@@ -10,8 +10,8 @@ from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init
 from django.conf import settings
 from django.dispatch import receiver
-from kombu.transport import TRANSPORT_ALIASES
 
+from apps.broker import transport
 from apps.scheduler.signals import turned
 from boot import supervised
 from boot.consumer import Heartbeat
@@ -19,7 +19,7 @@ from boot.consumer import Heartbeat
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
 
 # Before the first connection; `broker_transport` is ignored once the URL has a scheme.
-TRANSPORT_ALIASES["sqla"] = "apps.broker.transport:Transport"
+transport.register()
 
 app = Celery("doorito")
 app.config_from_object("django.conf:settings", namespace="CELERY")

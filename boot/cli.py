@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Final, NoReturn
 
-from boot import roles
+from boot import queues, roles
 from boot.places import BASE_DIR
 
 EX_USAGE: Final = 64  # sysexits.h: the command was used incorrectly
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not given:
         _parser().print_help()
         return EX_USAGE
-    options = _parser().parse_args(given)
+    options = _parser().parse_args(given, argparse.Namespace(given=given))
     status: int = options.action(options)
     return status
 
@@ -97,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(action=_doctor)
     doctor.add_argument("--json", action="store_true", help="for machines")
     _add_backup(commands)
+    waiting = commands.add_parser("queues", help="what the broker on PostgreSQL holds, and its dead letters")
+    queues.add_arguments(waiting)
+    waiting.set_defaults(action=_queues)
     server = commands.add_parser("postgres", help="become the embedded PostgreSQL (supervisord runs this)")
     server.set_defaults(action=_postgres)
     return parser
@@ -245,6 +248,13 @@ def _restore(options: argparse.Namespace) -> int:
 
     _mention_unread_file()
     return command.run_restore(options.file, options.yes, options.json)
+
+
+def _queues(options: argparse.Namespace) -> int:
+    from boot.launch import run
+
+    _mention_unread_file()
+    return run("manage", options.given, reload=False)
 
 
 def _postgres(_: argparse.Namespace) -> int:

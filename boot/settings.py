@@ -242,6 +242,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": timedelta(days=1),
         "options": {"queue": "default"},
     },
+    "maintain-broker": {
+        "task": "broker.maintain",
+        "schedule": timedelta(minutes=5),
+        "options": {"queue": "default"},
+    },
 }
 # Schedules that a variable owns: the admin refuses to edit them and names the variable.
 SCHEDULE_VARIABLES: dict[str, str] = {}

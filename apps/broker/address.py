@@ -7,11 +7,14 @@ import re
 import socket
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+if TYPE_CHECKING:
+    import kombu
 
 OURS: Final = ("postgresql", "postgresql+psycopg")
 
@@ -50,6 +53,25 @@ def parse(address: str) -> URL:
             "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
         )
         raise ValueError(message) from None
+
+
+def of(client: kombu.Connection) -> URL:
+    """Where a kombu connection goes.
+
+    Its URL, or the parts into which kombu takes apart the next one of several.
+    """
+    if "://" in (client.hostname or ""):
+        return parse(client.hostname)
+    return URL.create(
+        "postgresql+psycopg", client.userid, client.password, client.hostname, client.port,
+        (client.virtual_host or "").removeprefix("/") or None,
+    )  # fmt: skip
+
+
+def masked(address: str, mask: str) -> str:
+    """The URL with its password hidden, also one in its options."""
+    hidden = re.sub(r"(://[^:@/?]*:)[^@/?]*(?=@)", rf"\g<1>{mask}", address)
+    return re.sub(r"([?&]password=)[^&]*", rf"\g<1>{mask}", hidden)
 
 
 _engines: dict[tuple[str, float | None], Engine] = {}

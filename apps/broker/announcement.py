@@ -9,10 +9,12 @@ LOOK_AGAIN_S = 0.015  # a consumer that was woken looks again when so much has p
 
 
 class Announcements:
-    """At most one notification in PAUSE_S a destination: each one costs PostgreSQL a lock that all publishers share.
+    """At most one notification in PAUSE_S a destination: each one costs PostgreSQL a lock that all publishers
+    share.
 
-    What was published in the pause is found by the woken consumer's second look, provided that it was committed before
-    the pause was over. `publishing` says whether to notify along with a message, `published` whether to do it afterwards.
+    What was published in the pause is found by the woken consumer's second look, provided that it was
+    committed before the pause was over. `publishing` says whether to notify along with a message, `published`
+    whether to do it afterwards.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -14,14 +14,24 @@ from apps.broker import address, envelope, queues, sql
 from apps.broker.batch import Batch
 from apps.broker.chores import reap
 from apps.broker.envelope import Prepared
-from apps.broker.errors import ConnectionLost, NotFound, PreconditionFailed, ResourceLocked
+from apps.broker.errors import (
+    AccessRefused,
+    ConnectionLost,
+    ConsumerCancelled,
+    NotAllowed,
+    NotFound,
+    PreconditionFailed,
+    ResourceLocked,
+)
 from apps.broker.message import Message
 from apps.broker.publisher import Letter
-from apps.broker.subscription import Subscription
+from apps.broker.subscription import START, Subscription
 from apps.broker.topology import Topology
 
 if TYPE_CHECKING:
     from apps.broker.connection import Connection
+    from apps.broker.session import Session
+    from apps.broker.wire import Row
 
 _NO_ROUTE = 312  # AMQP's reply code
 
@@ -29,14 +39,11 @@ _NO_ROUTE = 312  # AMQP's reply code
 class Channel(Topology):
     """A channel of a connection. What it has delivered and was not acknowledged returns when it closes."""
 
-    Message = Message
-    no_ack_consumers: set[str]
-
     def __init__(self, connection: Connection, channel_id: int) -> None:
         self.connection: Connection | None = connection
         self.channel_id = channel_id
         self.events: dict[str, set[Callable[..., Any]]] = defaultdict(set)
-        self.no_ack_consumers = set()
+        self.no_ack_consumers: set[str] = set()
         self._subscriptions: dict[str, Subscription] = {}
         self._unacked: dict[int, int] = {}  # message ids by delivery tag, in the order of delivery
         self._last_tag = 0
@@ -54,14 +61,15 @@ class Channel(Topology):
         return self.connection
 
     @property
-    def session(self) -> Any:
+    def session(self) -> Session:
         return self._connected.session
 
     # Publishing
 
     def prepare_message(
-        self, body: Any, priority: int | None = None, content_type: str | None = None, content_encoding: str | None = None,
-        headers: dict[str, Any] | None = None, properties: dict[str, Any] | None = None,
+        self, body: Any, priority: int | None = None, content_type: str | None = None,
+        content_encoding: str | None = None, headers: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
     ) -> Prepared:  # fmt: skip
         return envelope.prepare(body, priority, content_type, content_encoding, headers, properties)
 
@@ -76,19 +84,22 @@ class Channel(Topology):
     ) -> None:
         """Stored, on disk, when this returns; within a transaction of Django's, when that commits.
 
-        Raises NotFound for an exchange that does not exist. What no queue takes is dropped, or returned where it is mandatory.
+        Raises NotFound for an exchange that does not exist. What no queue takes is dropped, or returned where
+        it is mandatory.
         """
         connection = self._connected
         letter = Letter(message, exchange, routing_key)
         if connection.publisher.publish(letter) or self._published_again(letter):
             return
-        if exchange and not connection.publisher.exchange_exists(exchange):
+        if exchange and not connection.publisher.find_exchange(letter):
             raise NotFound(f"no exchange {exchange!r}")
         if mandatory:
             self._return(letter)
 
     def _published_again(self, letter: Letter) -> bool:
-        """A queue that this connection declared and that is gone (a restored or emptied database) is declared again."""
+        """A queue that this connection declared and that is gone (a restored or emptied database) is declared
+        again.
+        """
         declaration = None if letter.exchange else self._connected.declared.get(letter.routing_key)
         if declaration is None:
             return False
@@ -129,24 +140,29 @@ class Channel(Topology):
         return max(0, self._prefetch_count - len(self._unacked)) if self._prefetch_count else 2**31
 
     def basic_consume(
-        self, queue: str = "", consumer_tag: str = "", no_local: bool = False, no_ack: bool = False, exclusive: bool = False,
-        nowait: bool = False, callback: Callable[[Message], Any] | None = None, arguments: Mapping[str, Any] | None = None,
-        on_cancel: Callable[[str], Any] | None = None, **_: Any,
+        self, queue: str = "", consumer_tag: str = "", no_local: bool = False, no_ack: bool = False,
+        exclusive: bool = False, nowait: bool = False, callback: Callable[[Message], Any] | None = None,
+        arguments: Mapping[str, Any] | None = None, on_cancel: Callable[[str], Any] | None = None, **_: Any,
     ) -> str:  # fmt: skip
-        """The consumer's tag. Raises NotFound, and ResourceLocked where somebody consumes exclusively."""
+        """The consumer's tag.
+
+        Raises NotFound, AccessRefused where somebody consumes exclusively, NotAllowed for a tag in use.
+        """
         self._find_queue(queue)
+        if consumer_tag in self._subscriptions:
+            raise NotAllowed(f"attempt to reuse consumer tag {consumer_tag!r}")
         if self.session.run(sql.EXCLUSIVELY_CONSUMED, queue, exclusive)[0][0]:
-            raise ResourceLocked(
-                f"queue {queue!r} has an exclusive consumer, or is wanted exclusively and has others"
-            )
+            raise AccessRefused(f"queue {queue!r} in exclusive use, or wanted exclusively and in use")
         tag = consumer_tag or f"ctag-{uuid()}"
-        # Tags are a channel's own; the table wants a session's.
-        self.session.run(sql.SUBSCRIBE, self.session.id, queue, f"{self.channel_id}:{tag}", exclusive)
         subscription = Subscription(self, queue, tag, no_ack, callback or _drop, on_cancel)
         self._subscriptions[tag] = subscription
         if no_ack:
             self.no_ack_consumers.add(tag)
+        # It must be heard before others can see that it listens.
         self._connected.pump.add(subscription)
+        # Tags are a channel's own; the table wants a session's.
+        mine = (self.session.id, queue, f"{self.channel_id}:{tag}")
+        self.session.run(sql.SUBSCRIBE, *mine, no_ack, exclusive)
         return tag
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, **_: Any) -> None:
@@ -160,20 +176,33 @@ class Channel(Topology):
         abandoned = self.session.run(sql.ABANDONED, [subscription.queue])
         queues.delete(self.session, [row[0] for row in abandoned])
 
+    def cancelled(self, subscription: Subscription) -> None:
+        """The queue was deleted. Raises ConsumerCancelled where the consumer has not said whom to tell."""
+        self._subscriptions.pop(subscription.tag, None)
+        self.no_ack_consumers.discard(subscription.tag)
+        self._connected.pump.remove(subscription)
+        if subscription.on_cancel is None:
+            raise ConsumerCancelled(subscription.tag, (60, 30))
+        subscription.on_cancel(subscription.tag)
+
     def basic_get(self, queue: str = "", no_ack: bool = False, **_: Any) -> Message | None:
         """The next message, or None. Raises NotFound."""
-        while True:
-            if no_ack:
-                rows = self.session.run(sql.TAKE, queue, 1)
-            else:
-                rows = self.session.run(sql.CLAIM, self.session.id, queue, 1)
-            if not rows:
-                self._find_queue(queue)
-                self.session.run(sql.TOUCH_QUEUE, queue)
-                return None
-            [(id_, redelivered, is_expired, sealed, body)] = rows
+        while rows := self._next(queue, no_ack):
+            [(id_, redelivered, is_expired, sealed, body, _)] = rows
             if not is_expired:
                 return self._message(None if no_ack else id_, None, redelivered, sealed, body)
+        self._find_queue(queue)
+        self.session.run(sql.TOUCH_QUEUE, queue)
+        return None
+
+    def _next(self, queue: str, no_ack: bool) -> list[Row]:
+        def ask() -> list[Row]:
+            if no_ack:
+                return self.session.run(sql.TAKE, queue, 1, *START)
+            return self.session.run(sql.CLAIM, self.session.id, queue, 1, *START)
+
+        # Where nobody consumes, whoever asks returns what the dead had, and makes ready what is due.
+        return ask() or (ask() if self._connected.pump.look() else [])
 
     def receive(
         self, subscription: Subscription, id_: int, redelivered: bool, sealed: str, body: bytes
@@ -182,6 +211,10 @@ class Channel(Topology):
         return self._message(
             None if subscription.no_ack else id_, subscription.tag, redelivered, sealed, body
         )
+
+    def hear(self, subscription: Subscription, sealed: str, body: bytes) -> Message:
+        """A message of what a notification held."""
+        return self._message(None, subscription.tag, False, sealed, body)
 
     def _message(
         self, id_: int | None, consumer_tag: str | None, redelivered: bool, sealed: str, body: bytes
@@ -225,7 +258,10 @@ class Channel(Topology):
         )
 
     def give_back(self, messages: Iterable[Message], no_ack: bool) -> None:
-        """Undelivered messages return as if they had never been claimed; without acknowledgement they are the consumer's."""
+        """Undelivered messages return as if they had never been claimed.
+
+        Without acknowledgement they are the consumer's.
+        """
         if not no_ack and (tags := [message.delivery_tag for message in messages]):
             self._release([self._unacked.pop(tag) for tag in tags], redelivered=False)
 
@@ -248,6 +284,10 @@ class Channel(Topology):
     def forget(self, queue: str) -> None:
         """See Topology."""
         self._connected.declared.pop(queue, None)
+
+    def look(self) -> None:
+        """See Topology."""
+        self._connected.pump.look()
 
     def end_if_dead(self, owner: int, queue: str) -> None:
         """See Topology."""

@@ -26,16 +26,25 @@ class Look(NamedTuple):
     dead: list[int]  # sessions
     due_in_s: float | None  # until the earliest delayed message
     waiting: list[str]  # those of our queues that hold messages
+    missing: list[str]  # those that were deleted
+    bound: list[str]  # exchanges that were without bindings, and are no longer
     may_expire: bool  # a queue with an expiry has not been used for that long
     dead_rows: dict[str, int]  # a table's
     live_messages: int
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Look:
-        dead, due, waiting, may_expire, message, live, delivery, delayed = row
+        dead, due, waiting, missing, bound, may_expire, message, live, delivery, delayed = row
         rows = {"broker_message": message, "broker_delivery": delivery, "broker_delayed": delayed}
         return cls(
-            [int(id_) for id_ in dead.split(",")] if dead else [], due, waiting, may_expire, rows, live
+            [int(id_) for id_ in dead.split(",")] if dead else [],
+            due,
+            waiting,
+            missing,
+            bound,
+            may_expire,
+            rows,
+            live,
         )
 
 
@@ -46,7 +55,10 @@ def to_vacuum(look: Look) -> list[str]:
 
 
 def vacuum(tables: Sequence[str]) -> str:
-    """The statement. It gives no room back to the file system, which would need a lock that stops all; nor does it wait."""
+    """The statement.
+
+    It gives no room back to the file system, which would need a lock that stops all; nor does it wait.
+    """
     return f"VACUUM (SKIP_LOCKED, TRUNCATE off, INDEX_CLEANUP on) {', '.join(tables)}"
 
 
@@ -71,6 +83,7 @@ class Chores:
     def looked(self, look: Look) -> str | None:
         """Do what is rarely necessary at once; a statement that may take longer is the answer."""
         now = time.monotonic()
+        self._session.unbound.looked(look.bound, now)
         self.next_due = None if look.due_in_s is None else now + max(0.0, look.due_in_s)
         if look.dead:
             reap(self._session, look.dead, self._max_deliveries)

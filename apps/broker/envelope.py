@@ -8,10 +8,12 @@ from typing import Any, Final, NamedTuple
 
 from kombu.utils import json as kombu_json
 
+from apps.broker.errors import PreconditionFailed
+
 # AMQP's basic properties. RabbitMQ's client drops others without a word; so must this, or JSON refuses them.
 PROPERTIES: Final = frozenset({
-    "delivery_mode", "priority", "correlation_id", "reply_to", "expiration", "message_id", "timestamp", "type",
-    "user_id", "app_id", "cluster_id",
+    "delivery_mode", "priority", "correlation_id", "reply_to", "expiration", "message_id", "timestamp",
+    "type", "user_id", "app_id", "cluster_id",
 })  # fmt: skip
 HIGHEST_PRIORITY: Final = 255
 
@@ -65,7 +67,7 @@ def seal(message: Prepared, exchange: str, routing_key: str) -> str:
     try:
         return json.dumps(opened, separators=(",", ":"))
     except TypeError:
-        return kombu_json.dumps(opened)  # dates, decimals and the like, at a price
+        return str(kombu_json.dumps(opened))  # dates, decimals and the like, at a price
 
 
 def unseal(envelope: str) -> Opened:
@@ -94,9 +96,13 @@ def priority(message: Prepared) -> int:
 
 
 def time_to_live_ms(message: Prepared) -> int | None:
-    """The property `expiration`, in milliseconds."""
+    """The property `expiration`, in milliseconds. Raises PreconditionFailed where it is no such number."""
     expiration = message.properties.get("expiration")
-    return None if expiration is None else int(expiration)
+    if expiration is None:
+        return None
+    if not str(expiration).isdecimal():
+        raise PreconditionFailed(f"invalid expiration {expiration!r}: milliseconds, as a whole number")
+    return int(expiration)
 
 
 def due_at(message: Prepared) -> str | None:

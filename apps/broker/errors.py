@@ -1,4 +1,7 @@
-"""What the transport raises: AMQP's own errors where AMQP has one, so that code written for RabbitMQ catches them."""
+"""What the transport raises.
+
+AMQP's own errors where AMQP has one, so that code written for RabbitMQ catches them.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ ResourceLocked = amqp_errors.ResourceLocked  # 405
 PreconditionFailed = amqp_errors.PreconditionFailed  # 406
 NotSupported = amqp_errors.AMQPNotImplementedError  # 540
 AccessRefused = amqp_errors.AccessRefused  # 403
+NotAllowed = amqp_errors.NotAllowed  # 530
+ConsumerCancelled = amqp_errors.ConsumerCancelled
 
 
-class ConnectionLost(amqp_errors.RecoverableConnectionError):  # type: ignore[misc]  # amqp has no types
+class ConnectionLost(amqp_errors.RecoverableConnectionError):
     """The connection to PostgreSQL was lost; what it had claimed returns to its queues."""
 
 

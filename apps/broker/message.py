@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from apps.broker.channel import Channel
 
 
-class Message(base.Message):  # type: ignore[misc]  # kombu has no types
+class Message(base.Message):
     """As RabbitMQ's client hands one over."""
 
     def __init__(
@@ -44,6 +44,9 @@ class Message(base.Message):  # type: ignore[misc]  # kombu has no types
         )
 
     def reject_lost(self, reason: str) -> None:
-        """Give it back: the process that worked on it died. After too many deaths it becomes a dead letter."""
+        """Give it back.
+
+        The process that worked on it died. After too many deaths it becomes a dead letter.
+        """
         self.channel.return_lost(self.delivery_tag, reason)
         self._state = "REQUEUED"

@@ -12,6 +12,8 @@ from typing import ClassVar
 
 from django.db import models
 
+from apps.broker.letter import opened
+
 
 class Exchange(models.Model):
     """Where messages are published to; `type` says how bindings are matched."""
@@ -34,13 +36,17 @@ class Queue(models.Model):
     exclusive = models.BooleanField(db_default=False)
     auto_delete = models.BooleanField(db_default=False)
     arguments = models.JSONField(db_default=models.Value({}, models.JSONField()))
-    session_id = models.IntegerField(null=True, help_text="The session that an exclusive queue ends with.")
-    max_priority = models.SmallIntegerField(null=True)
-    max_length = models.BigIntegerField(null=True, help_text="Messages.")
-    max_bytes = models.BigIntegerField(null=True)
-    message_ttl_ms = models.BigIntegerField(null=True)
-    expires_ms = models.BigIntegerField(null=True, help_text="Deleted when unused for so long.")
-    used_at = models.DateTimeField(db_default=models.functions.Now())
+    session_id = models.IntegerField(
+        "session", null=True, help_text="The session that an exclusive queue ends with."
+    )
+    max_priority = models.SmallIntegerField("highest priority", null=True)
+    max_length = models.BigIntegerField("at most (messages)", null=True)
+    max_bytes = models.BigIntegerField("at most (bytes)", null=True)
+    message_ttl_ms = models.BigIntegerField("time to live of a message (ms)", null=True)
+    expires_ms = models.BigIntegerField(
+        "expires after (ms)", null=True, help_text="Deleted when unused for so long."
+    )
+    used_at = models.DateTimeField("last used", db_default=models.functions.Now())
 
     def __str__(self) -> str:
         return self.name
@@ -68,9 +74,9 @@ class Session(models.Model):
     """A connection that consumes. It lives for as long as it holds the advisory lock of its id."""
 
     id = models.IntegerField(primary_key=True)
-    backend_pid = models.IntegerField(help_text="Of PostgreSQL's process.")
+    backend_pid = models.IntegerField("process of PostgreSQL")
     client = models.TextField(help_text="Host name and process id.")
-    started_at = models.DateTimeField(db_default=models.functions.Now())
+    started_at = models.DateTimeField("began", db_default=models.functions.Now())
 
     def __str__(self) -> str:
         return self.client
@@ -79,9 +85,10 @@ class Session(models.Model):
 class Consumer(models.Model):
     """A session's subscription to a queue."""
 
-    session_id = models.IntegerField()
+    session_id = models.IntegerField("session")
     queue = models.TextField()
     tag = models.TextField()
+    no_ack = models.BooleanField(db_default=False)
     exclusive = models.BooleanField(db_default=False)
 
     class Meta:
@@ -101,7 +108,7 @@ class Content(models.Model):
     rank = models.SmallIntegerField(
         help_text="The negated priority, so that an index scan meets the highest first."
     )
-    ttl_ms = models.BigIntegerField(null=True)
+    ttl_ms = models.BigIntegerField("time to live (ms)", null=True)
     redelivered = models.BooleanField(db_default=False)
     deaths = models.SmallIntegerField(db_default=0, help_text="Consumers that died with it.")
     history = models.JSONField(null=True, help_text="When and with whom they died.")
@@ -111,6 +118,9 @@ class Content(models.Model):
     class Meta:
         abstract = True
 
+    def __str__(self) -> str:
+        return f"{self.queue}: {self.pk}"
+
 
 class Message(Content):
     """A message that waits for a consumer. The primary key is the order of delivery."""
@@ -118,8 +128,13 @@ class Message(Content):
     pk = models.CompositePrimaryKey("queue", "rank", "id")
     id = models.BigIntegerField()
     expires_at = models.DateTimeField(null=True)
+    ready_at = models.DateTimeField(
+        db_default=models.functions.Now(),
+        help_text="When it was published, fell due or came back: since then it waits.",
+    )
 
     class Meta:
+        verbose_name = "waiting message"
         indexes: ClassVar = [
             models.Index(
                 fields=["expires_at"],
@@ -136,17 +151,29 @@ class Delayed(Content):
     id = models.BigIntegerField()
     due_at = models.DateTimeField()
 
+    class Meta:
+        verbose_name = "delayed message"
+
 
 class Delivery(Content):
     """A message that a session has and has not acknowledged."""
 
     id = models.BigIntegerField(primary_key=True)
-    session_id = models.IntegerField()
+    session_id = models.IntegerField("session")
     expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "unacknowledged message"
 
 
 class DeadLetter(Content):
     """A message that was given up, because consumers die with it."""
 
     id = models.BigIntegerField(primary_key=True)
-    died_at = models.DateTimeField(db_default=models.functions.Now())
+    died_at = models.DateTimeField("given up", db_default=models.functions.Now())
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["queue"], name="broker_deadletter_queue")]
+
+    def __str__(self) -> str:
+        return f"{opened(self.envelope).task or 'message'} ({self.id}, queue {self.queue})"

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from apps.broker import envelope, sql, transactions
+from apps.broker import broadcast, envelope, sql, transactions
 from apps.broker.announcement import Announcements
+from apps.broker.routing import OWN_EXCHANGES
 
 if TYPE_CHECKING:
     from apps.broker.envelope import Prepared
@@ -33,6 +34,10 @@ class Publisher:
 
     def publish(self, letter: Letter) -> int:
         """The number of queues that took it."""
+        if broadcast.is_one(letter) and not transactions.open_on(self._alias):
+            rows = broadcast.publish(self._session, letter)
+            if rows is not None:
+                return self._taken(rows)
         message, exchange, routing_key = letter
         due = envelope.due_at(message)
         parameters: list[Any] = [
@@ -63,8 +68,18 @@ class Publisher:
             rows = self._session.run(sql.PUBLISH_MANY, *parameters)
         return sum(row[1] for row in rows)
 
-    def exchange_exists(self, exchange: str) -> bool:
-        return bool(self._session.run(sql.FIND_EXCHANGE, exchange))
+    def find_exchange(self, letter: Letter) -> bool:
+        """Whether the exchange of a message that no queue took exists."""
+        if broadcast.is_one(letter) and self._session.unbound.holds(letter.exchange, time.monotonic()):
+            return True
+        rows = self._session.run(sql.FIND_EXCHANGE, letter.exchange)
+        if (
+            rows
+            and rows[0][0] == "topic"
+            and not self._session.run(sql.EXCHANGE_IN_USE, letter.exchange)[0][0]
+        ):
+            self._session.unbound.learned(letter.exchange)
+        return bool(rows) or letter.exchange in OWN_EXCHANGES
 
     def _taken(self, rows: Sequence[Sequence[Any]]) -> int:
         for queue, has_limit, _ in rows:

@@ -1,7 +1,8 @@
 """Consuming: from the moment a queue may hold a message until the message is acknowledged.
 
-In Celery's event loop nothing waits: one statement is under way, its answer is read when the socket has it, and the next
-one takes along whatever was acknowledged meanwhile. Without a loop (`drain_events`) the same steps wait.
+In Celery's event loop nothing waits: one statement is under way, its answer is read when the socket has it,
+and the next one takes along whatever was acknowledged meanwhile. Without a loop (`drain_events`) the same
+steps wait.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.asynchronous import Hub
 
-from apps.broker import sql
+from apps.broker import broadcast, sql
 from apps.broker.chores import INTERVAL_S, Chores, Look
+from apps.broker.readahead import KEPT_S, ReadAhead
 from apps.broker.session import Translated, channel_of
-from apps.broker.subscription import Hot, Subscription
+from apps.broker.subscription import BATCH, Hot, Subscription
 
 if TYPE_CHECKING:
     from apps.broker.message import Message
@@ -37,20 +39,26 @@ class Pump:
         self._hot = Hot()
         self._done: deque[int] = deque()  # acknowledged, not yet told to the server
         self._arrived: deque[tuple[Subscription, Message]] = deque()
+        self._ahead: deque[tuple[Subscription, Row]] = deque()  # claimed, and waiting for room
+        self._ahead_since = 0.0  # when one of them last left or came
+        self._read_ahead = ReadAhead()
         self._on_rows: OnRows | None = None  # of the statement that is under way
+        self._missing: set[str] = set()  # queues that were deleted, and their consumers not told
         self._errand: str | None = None  # a statement that may take longer
         self._hub: Hub | None = None
         self._is_turn_planned = False
         self._wake_at: float | None = None
         session.before_statement = self._settle
+        session.after_statement = self._note_notifications
 
     # Subscriptions
 
     def add(self, subscription: Subscription) -> None:
+        """Listen to its queue, and deliver what comes."""
         channel = channel_of(subscription.queue)
         self._queues[channel] = subscription.queue
-        self._session.listen(channel)
-        self._session.listen(sql.DUE_CHANNEL)
+        for each in (channel, sql.DUE_CHANNEL, sql.BOUND_CHANNEL):
+            self._session.listen(each)
         self._subscriptions.append(subscription)
         self._hot.notified(subscription.queue, time.monotonic())
         self._plan_turn()
@@ -63,6 +71,7 @@ class Pump:
             channel = channel_of(subscription.queue)
             self._queues.pop(channel, None)
             self._session.unlisten(channel)
+        self._give_ahead_back(subscription)
         undelivered = [message for owner, message in self._arrived if owner is subscription]
         self._arrived = deque(pair for pair in self._arrived if pair[0] is not subscription)
         subscription.channel.give_back(undelivered, subscription.no_ack)
@@ -70,6 +79,18 @@ class Pump:
     def has_room(self) -> None:
         """A prefetch count was raised."""
         self._plan_turn()
+
+    def look(self) -> bool:
+        """Do the chores at once, unless somebody here did within the last second; whether it did."""
+        now = time.monotonic()
+        if now < self._chores.next_tick:
+            return False
+        self._chores.next_tick = now + INTERVAL_S
+        me = self._session.id if self._session.is_registered else 0
+        self._looked(self._session.run(sql.TICK, me, *self._asked()))
+        if self._chores.next_due is not None and self._chores.next_due <= now:
+            self._promoted(self._session.run(sql.PROMOTE))
+        return True
 
     # With an event loop
 
@@ -86,6 +107,7 @@ class Pump:
         """The message is done. Told to the server with the next claim, or now if there will be none."""
         if self._hub is not None and self._subscriptions:
             self._done.append(message_id)
+            self._read_ahead.acknowledged()
             self._plan_turn()
         else:
             self._session.run(sql.ACK, self._session.id, [message_id])
@@ -142,7 +164,10 @@ class Pump:
         self._turn()
 
     def _settle(self) -> None:
-        """Somebody wants to run a statement: fetch the answer to ours first. It is delivered from the loop."""
+        """Somebody wants to run a statement.
+
+        Fetch the answer to ours first. It is delivered from the loop.
+        """
         if self._on_rows is not None:
             while (rows := self._session.wire.answer()) is None:
                 self._session.wire.wait(None)
@@ -151,13 +176,41 @@ class Pump:
             self._plan_turn()
 
     def _finish(self, rows: list[Row]) -> None:
+        self._note_notifications()
         on_rows, self._on_rows = self._on_rows, None
         if on_rows is not None:
             on_rows(rows)
 
     def _deliver_all(self) -> None:
-        while self._arrived:
+        self._cancel_missing()
+        while self._arrived or self._admit():
             self._deliver()
+
+    def _admit(self) -> bool:
+        """Let the next message in that was claimed ahead, if there is room for it now."""
+        if not self._ahead or self._ahead[0][0].room() <= 0:
+            return False
+        subscription, row = self._ahead.popleft()
+        self._ahead_since = time.monotonic()
+        self._arrived.append((subscription, subscription.channel.receive(subscription, *row)))
+        return True
+
+    def _give_ahead_back(self, owner: Subscription | None = None) -> None:
+        """Release what was claimed ahead: of one subscription, or all."""
+        ids = [row[0] for subscription, row in self._ahead if owner in (None, subscription)]
+        self._ahead = deque(pair for pair in self._ahead if owner not in (None, pair[0]))
+        if ids:
+            self._session.run(sql.RELEASE, self._session.id, ids, False)
+
+    def _cancel_missing(self) -> None:
+        """Tell the consumers of deleted queues.
+
+        Raises ConsumerCancelled where one has not said whom to tell.
+        """
+        while self._missing:
+            queue = self._missing.pop()
+            for subscription in [each for each in self._subscriptions if each.queue == queue]:
+                subscription.channel.cancelled(subscription)
 
     # Without one
 
@@ -167,14 +220,14 @@ class Pump:
         while not self._arrived:
             with self._session.lock:
                 self._settle()
+            self._cancel_missing()
             if step := self._next_step():
                 statement, parameters, on_rows = step
                 on_rows(self._session.run(statement, *parameters))
-                self._note_notifications()
                 continue
             now = time.monotonic()
             if deadline is not None and now >= deadline:
-                raise TimeoutError("timed out")  # noqa: TRY003, EM101 - what a socket says
+                raise TimeoutError("timed out")
             until = self._next_at(now) if deadline is None else min(self._next_at(now), deadline)
             with Translated(self._session):
                 self._session.wire.wait(max(0.0, until - now))
@@ -192,22 +245,28 @@ class Pump:
         now = time.monotonic()
         if self._subscriptions and (chore := self._next_chore(now)):
             return chore
+        if self._ahead and now >= self._ahead_since + KEPT_S:
+            self._give_ahead_back()
         done = self._take_done()
         subscription = self._next_subscription(now)
         if subscription is None:
             return (sql.ACK, (self._session.id, done), _ignore) if done else None
-        room, queue = subscription.room(), subscription.queue
+        room, queue = self._room(subscription), subscription.queue
+        position = self._hot.ask(queue, now)
+        self._read_ahead.sent(now)
 
         def arrived(rows: list[Row]) -> None:
-            self._hot.answered(queue, now, short=len(rows) < room)
+            self._read_ahead.answered(time.monotonic())
+            is_full = len(rows) == room
+            self._hot.answered(queue, now, position, (rows[-1][5], rows[-1][0]) if is_full else None)
             self._arrive(subscription, rows)
 
         if subscription.no_ack:
             self._done.extendleft(reversed(done))
-            return sql.TAKE, (queue, room), arrived
+            return sql.TAKE, (queue, room, *position), arrived
         if done:
-            return sql.ACK_AND_CLAIM, (self._session.id, queue, room, done), arrived
-        return sql.CLAIM, (self._session.id, queue, room), arrived
+            return sql.ACK_AND_CLAIM, (self._session.id, queue, room, *position, done), arrived
+        return sql.CLAIM, (self._session.id, queue, room, *position), arrived
 
     def _next_chore(self, now: float) -> tuple[str, tuple[Any, ...], OnRows] | None:
         if errand := self._errand:
@@ -217,12 +276,16 @@ class Pump:
             return sql.PROMOTE, (), self._promoted
         if now >= self._chores.next_tick:
             self._chores.next_tick = now + INTERVAL_S
-            return sql.TICK, (self._session.id, list(set(self._queues.values()))), self._looked
+            return sql.TICK, (self._session.id, *self._asked()), self._looked
         return None
+
+    def _asked(self) -> tuple[list[str], list[str]]:
+        return list(self._queues.values()), self._session.unbound.exchanges()
 
     def _looked(self, rows: list[Row]) -> None:
         look = Look.of(rows[0])
         self._hot.known(look.waiting)
+        self._missing.update(look.missing)
         self._errand = self._chores.looked(look)
 
     def _promoted(self, rows: list[Row]) -> None:
@@ -234,16 +297,29 @@ class Pump:
         for _ in range(len(self._subscriptions)):
             subscription = self._subscriptions[0]
             self._subscriptions.rotate(-1)
-            if self._hot.is_worth_asking(subscription.queue, now) and subscription.room() > 0:
+            if self._hot.is_worth_asking(subscription.queue, now) and self._room(subscription) > 0:
                 return subscription
         return None
+
+    def _room(self, subscription: Subscription) -> int:
+        """How many messages to ask for: what may be delivered, and some ahead once half of those are gone."""
+        room = subscription.room()
+        if self._hub is None or subscription.no_ack:
+            return room
+        target = self._read_ahead.target()
+        wanted = room + target - len(self._ahead)
+        return max(0, min(wanted, BATCH)) if room > len(self._ahead) or wanted * 2 >= target > 0 else 0
 
     def _arrive(self, subscription: Subscription, rows: Sequence[Row]) -> None:
         fresh = [
             (id_, redelivered, envelope, body)
-            for id_, redelivered, expired, envelope, body in rows
+            for id_, redelivered, expired, envelope, body, _ in rows
             if not expired
         ]
+        if self._hub is not None and subscription.is_active and not subscription.no_ack:
+            self._ahead.extend((subscription, row) for row in fresh)
+            self._ahead_since = time.monotonic()
+            return
         messages = [subscription.channel.receive(subscription, *row) for row in fresh]
         if subscription.is_active:
             self._arrived.extend((subscription, message) for message in messages)
@@ -265,15 +341,28 @@ class Pump:
         for channel, payload in self._session.wire.notified():
             if channel == sql.DUE_CHANNEL:
                 self._chores.due_at_epoch(float(payload))
+            elif channel == sql.BOUND_CHANNEL:
+                self._session.unbound.bound(payload)
             elif queue := self._queues.get(channel):
-                self._hot.notified(queue, now)
+                self._note(queue, payload, now)
+            self._plan_turn()
+
+    def _note(self, queue: str, payload: str, now: float) -> None:
+        if content := broadcast.unpack(payload):
+            heard = [each for each in self._subscriptions if each.queue == queue]
+            self._arrived.extend((each, each.channel.hear(each, *content)) for each in heard)
+        elif payload == sql.DELETED:
+            self._missing.add(queue)
+        else:
+            self._hot.notified(queue, now)
 
     def _next_at(self, now: float) -> float:
         """When there may be something to do without a word from the server."""
         if not self._subscriptions:
             return now + INTERVAL_S
-        look = self._hot.next_at(now)
-        return self._chores.next_at() if look is None else min(look, self._chores.next_at())
+        give_back = self._ahead_since + KEPT_S if self._ahead else None
+        times = (self._chores.next_at(), self._hot.next_at(now), give_back)
+        return min(at for at in times if at is not None)
 
 
 def _ignore(_: list[Row]) -> None:

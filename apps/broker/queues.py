@@ -15,7 +15,7 @@ def delete(session: Session, names: Iterable[str]) -> int:
     """Delete queues with all that they hold; how many messages waited in them."""
     if not (listed := sorted(names)):
         return 0
-    [(ready, exchanges)] = session.run(sql.DELETE_QUEUES, listed)
+    [(ready, exchanges, _)] = session.run(sql.DELETE_QUEUES, listed)
     if exchanges:
         session.run(sql.DROP_UNBOUND, exchanges)
     return int(ready)

@@ -6,6 +6,8 @@ import re
 from typing import Final
 
 EXCHANGE_TYPES: Final = ("direct", "topic", "fanout")
+# They exist from the beginning; their rows are made when they are first bound.
+OWN_EXCHANGES: Final = {"": "direct", "amq.direct": "direct", "amq.topic": "topic", "amq.fanout": "fanout"}
 
 _WORDS: Final = {
     "*": r"\.[^.]*",  # exactly one word
@@ -14,7 +16,8 @@ _WORDS: Final = {
 
 
 def pattern(routing_key: str) -> str:
-    """For a topic's key whose words are joined by dots: the statement puts a dot before the message's first word too.
+    """For a topic's key whose words are joined by dots: the statement puts a dot before the message's first
+    word too.
 
     An empty key has no words, as in RabbitMQ.
     """

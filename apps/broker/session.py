@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg.errors import (
@@ -15,14 +16,14 @@ from psycopg.errors import (
     UndefinedTable,
 )
 
-from apps.broker import sql
+from apps.broker import sql, unbound
 from apps.broker.address import client_name
 from apps.broker.errors import BrokerUnusable, ConnectionLost
 from apps.broker.wire import Row, Wire
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
-    from sqlalchemy.engine import PoolProxiedConnection
+    from sqlalchemy.pool import PoolProxiedConnection
 
 NO_TABLES = "the broker's database lacks its tables; run: doorito broker migrate"
 
@@ -37,11 +38,14 @@ class Session:
         """Connects. Raises SQLAlchemy's OperationalError where the server is away."""
         self.lock = threading.RLock()
         self._pid = os.getpid()
+        self.unbound = unbound.of(engine)
         self._id: int | None = None
         self._pooled: PoolProxiedConnection | None = engine.raw_connection()
-        self.wire = Wire(self._pooled.driver_connection)  # type: ignore[arg-type]  # a psycopg.Connection
+        prepared = self._pooled.info.setdefault("broker_statements", {})  # for as long as the pool keeps it
+        self.wire = Wire(cast("psycopg.Connection[Any]", self._pooled.driver_connection), prepared)
         self._listens: set[str] = set()
         self.before_statement = _nothing  # fetches what is still to come
+        self.after_statement = _nothing  # notes what came along with the answer
 
     @property
     def is_open(self) -> bool:
@@ -66,7 +70,9 @@ class Session:
         with self.lock, Translated(self):
             if self.wire.is_waiting:
                 self.before_statement()
-            return self.wire.run(statement, *parameters)
+            rows = self.wire.run(statement, *parameters)
+            self.after_statement()
+            return rows
 
     def listen(self, channel: str) -> None:
         """Be told what is notified on this channel."""
@@ -88,10 +94,8 @@ class Session:
             pooled.close()
             return
         if self._id is not None and self.wire.is_open and not self.wire.is_waiting:
-            try:
+            with contextlib.suppress(psycopg.Error):  # the next session that looks does it
                 self.wire.run(sql.FORGET, self._id)
-            except psycopg.Error:
-                pass  # the next session that looks does it
         pooled.invalidate()
 
     def abandon(self) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from apps.broker.announcement import LOOK_AGAIN_S
+from apps.broker.announcement import LOOK_AGAIN_S, PAUSE_S
 
 if TYPE_CHECKING:
     from apps.broker.channel import Channel
     from apps.broker.message import Message
+
+Position = tuple[int, int]  # rank and id
+START: Final[Position] = (-32768, 0)  # before every message
 
 BATCH: Final = 100  # messages claimed at once where the prefetch count sets no limit
 
@@ -32,40 +36,66 @@ class Subscription:
         return BATCH if self.no_ack else min(self.channel.room(), BATCH)
 
 
+@dataclass
+class _Heat:
+    until: float = 0.0  # a look is owed that begins no earlier than this
+    paused_until: float = 0.0
+    position: Position = START  # of what was claimed last
+    restart_at: float = 0.0  # from when on the position is no longer good
+
+
 class Hot:
     """The queues that may hold messages: those that were notified, and those whose last answer was full.
 
-    A queue that answers short is asked once more when LOOK_AGAIN_S have passed since it was last notified: until
-    then publishers count on that second look.
+    A queue that answers short is asked once more when LOOK_AGAIN_S have passed since it was last notified:
+    until then publishers count on that second look.
+
+    While a queue answers in full, it is asked from the position of its last answer on. It is asked from its
+    start after a notification (though not more often than once in PAUSE_S), at the second look, once a
+    second, and before it counts as empty: so nothing is passed over for longer than that.
     """
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}  # when it was notified, and how long it is to be looked at
-        self._pause: dict[str, float] = {}  # not to be asked before
+        self._heat: dict[str, _Heat] = {}
 
     def notified(self, queue: str, now: float) -> None:
-        self._until[queue] = now + LOOK_AGAIN_S
-        self._pause.pop(queue, None)
+        heat = self._heat.setdefault(queue, _Heat())
+        heat.until = now + LOOK_AGAIN_S
+        heat.paused_until = 0.0
+        heat.restart_at = min(heat.restart_at, now + PAUSE_S)
 
     def known(self, queues: Iterable[str]) -> None:
         """They hold something, as somebody saw; no second look is owed."""
         for queue in queues:
-            self._until.setdefault(queue, 0.0)
+            self._heat.setdefault(queue, _Heat()).restart_at = 0.0
 
-    def answered(self, queue: str, asked_at: float, short: bool) -> None:
-        """What an answer says of its queue: `short` when it holds no more."""
-        if not short:
+    def ask(self, queue: str, now: float) -> Position:
+        """Where to ask from."""
+        heat = self._heat[queue]
+        if now < heat.restart_at:
+            return heat.position
+        heat.restart_at = heat.until if heat.until > now else math.inf
+        return START
+
+    def answered(self, queue: str, asked_at: float, asked_from: Position, last: Position | None) -> None:
+        """What an answer says of its queue: the position of its last message, None when there are no more."""
+        if (heat := self._heat.get(queue)) is None:
             return
-        until = self._until.get(queue, 0.0)
-        if asked_at >= until:
-            self._until.pop(queue, None)
-            self._pause.pop(queue, None)
+        if last is not None:
+            heat.position = last
+        elif asked_from != START:
+            heat.restart_at = 0.0
+        elif asked_at >= heat.until:
+            del self._heat[queue]
         else:
-            self._pause[queue] = until
+            heat.paused_until = heat.until
 
     def is_worth_asking(self, queue: str, now: float) -> bool:
-        return queue in self._until and self._pause.get(queue, 0.0) <= now
+        heat = self._heat.get(queue)
+        return heat is not None and heat.paused_until <= now
 
     def next_at(self, now: float) -> float | None:
         """When a queue's second look will be due; one that is due already waits for room, not for time."""
-        return min((at for at in self._pause.values() if at > now), default=None)
+        return min(
+            (heat.paused_until for heat in self._heat.values() if heat.paused_until > now), default=None
+        )

@@ -11,11 +11,13 @@ from kombu.transport.base import StdChannel, to_rabbitmq_queue_arguments
 from kombu.utils.uuid import uuid
 
 from apps.broker import queues, sql
+from apps.broker.envelope import HIGHEST_PRIORITY
 from apps.broker.errors import AccessRefused, NotFound, NotSupported, PreconditionFailed
-from apps.broker.routing import EXCHANGE_TYPES, pattern
+from apps.broker.routing import EXCHANGE_TYPES, OWN_EXCHANGES, pattern
 from apps.broker.session import Session
 
-# What a queue may be declared with, and the column that keeps it. The last ones ask for what every queue here is.
+# What a queue may be declared with, and the column that keeps it. The last ones ask for what every queue here
+# is.
 QUEUE_ARGUMENTS: Final[Mapping[str, str | None]] = {
     "x-max-priority": "max_priority",
     "x-max-length": "max_length",
@@ -27,11 +29,16 @@ QUEUE_ARGUMENTS: Final[Mapping[str, str | None]] = {
     "x-queue-version": None,
 }
 _COLUMNS: Final = [column for column in QUEUE_ARGUMENTS.values() if column]
+_LEAST: Final = {"expires_ms": 1}
+_MOST: Final = {"max_priority": HIGHEST_PRIORITY}
 _NAME_BYTES: Final = 255  # AMQP's limit
 
 
-class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
-    """The part of a channel that is not about messages. Each method is one or two statements, done when it returns."""
+class Topology(StdChannel):
+    """The part of a channel that is not about messages.
+
+    Each method is one or two statements, done when it returns.
+    """
 
     @property
     def session(self) -> Session:
@@ -44,18 +51,21 @@ class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
         self, exchange: str, type: str | None = "direct", passive: bool = False, durable: bool = False,
         auto_delete: bool = True, nowait: bool = False, arguments: Mapping[str, Any] | None = None, **_: Any,
     ) -> None:  # fmt: skip
-        """Raises NotFound (passive), PreconditionFailed (declared otherwise before), NotSupported, AccessRefused."""
+        """Raises NotFound (passive), PreconditionFailed (declared otherwise before), NotSupported,
+        AccessRefused.
+        """
         wanted = (type or "direct", durable, auto_delete, dict(arguments or {}))
         if passive:
             self._find_exchange(exchange)
             return
         if wanted[0] not in EXCHANGE_TYPES:
             raise NotSupported(f"exchange type {wanted[0]!r}; accepted are {', '.join(EXCHANGE_TYPES)}")
+        if wanted[3]:
+            raise NotSupported(f"exchange argument {', '.join(sorted(wanted[3]))}; none is accepted")
         if exchange.startswith("amq.") or not exchange:
-            found = self._find_exchange(exchange) if exchange else ("direct", True, False, {})
-            if found[0] != wanted[0]:
+            if OWN_EXCHANGES.get(exchange) != wanted[0]:
                 raise AccessRefused(
-                    f"exchange name {exchange!r}: names that begin with 'amq.' are the broker's own"
+                    f"exchange {exchange!r}: names that begin with 'amq.' are the broker's own"
                 )
             return
         [(made,)] = self.session.run(sql.DECLARE_EXCHANGE, exchange, *wanted[:3], json.dumps(wanted[3]))
@@ -65,7 +75,7 @@ class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
             )
 
     def exchange_delete(self, exchange: str, if_unused: bool = False, nowait: bool = False, **_: Any) -> None:
-        """Raises PreconditionFailed when it is to be unused and is not, AccessRefused for the broker's own."""
+        """Raises PreconditionFailed for one in use that must not be, AccessRefused for the broker's own."""
         if exchange.startswith("amq.") or not exchange:
             raise AccessRefused(f"exchange {exchange!r} is the broker's own")
         if if_unused and self.session.run(sql.EXCHANGE_IN_USE, exchange)[0][0]:
@@ -78,9 +88,12 @@ class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
     exchange_unbind = exchange_bind
 
     def _find_exchange(self, exchange: str) -> tuple[Any, ...]:
-        if not (rows := self.session.run(sql.FIND_EXCHANGE, exchange)):
-            raise NotFound(f"no exchange {exchange!r}")
-        return rows[0]
+        if rows := self.session.run(sql.FIND_EXCHANGE, exchange):
+            return rows[0]
+        if own := OWN_EXCHANGES.get(exchange):
+            self.session.run(sql.DECLARE_EXCHANGE, exchange, own, True, False, "{}")
+            return own, True, False, {}
+        raise NotFound(f"no exchange {exchange!r}")
 
     # Queues
 
@@ -94,15 +107,16 @@ class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
     ) -> queue_declare_ok_t:  # fmt: skip
         """Name, waiting messages, consumers.
 
-        Raises NotFound (passive), PreconditionFailed (declared otherwise before), ResourceLocked (exclusive to another
-        connection), NotSupported (an argument), AccessRefused (a name).
+        Raises NotFound (passive), PreconditionFailed (declared otherwise before), ResourceLocked (exclusive
+        to another connection), NotSupported (an argument), AccessRefused (a name).
         """
+        self.look()  # a count is to hold what the dead had, and to leave out what has expired
         if passive:
             self._find_queue(queue)
         else:
             queue = queue or f"amq.gen-{uuid()}"
             self._create_queue(queue, (durable, exclusive, auto_delete, dict(arguments or {})))
-        self.session.run(sql.TOUCH_QUEUE, queue)
+            self.session.run(sql.TOUCH_QUEUE, queue)
         [(messages, consumers)] = self.session.run(sql.COUNT_QUEUE, queue)
         return queue_declare_ok_t(queue, messages, consumers)
 
@@ -113,7 +127,7 @@ class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
         owner = self.session.id if wanted[1] else None
         row = (queue, *wanted[:3], json.dumps(wanted[3]), owner, *columns)
         [(made,)] = self.session.run(sql.DECLARE_QUEUE, *row)
-        if not any(wanted[1:3]):
+        if not any(wanted[1:3]) and "x-expires" not in wanted[3]:
             self.remember(row)
         if made:
             return
@@ -142,6 +156,10 @@ class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
 
     def forget(self, queue: str) -> None:
         """That it has deleted it."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """Do the chores, if nobody here has lately."""
         raise NotImplementedError
 
     def end_if_dead(self, owner: int, queue: str) -> None:
@@ -181,7 +199,10 @@ class Topology(StdChannel):  # type: ignore[misc]  # kombu has no types
     def queue_delete(
         self, queue: str, if_unused: bool = False, if_empty: bool = False, nowait: bool = False, **_: Any
     ) -> int:
-        """The number of messages dropped. Raises PreconditionFailed when it is in use or not empty and must be."""
+        """The number of messages dropped.
+
+        Raises PreconditionFailed when it is in use or not empty and must be.
+        """
         self.forget(queue)
         try:
             self._find_queue(queue)
@@ -207,8 +228,9 @@ def _queue_columns(arguments: Mapping[str, Any]) -> list[int | None]:
         raise NotSupported(f"x-queue-type {kind!r}; accepted are classic and quorum, which are the same here")
     values = {column: arguments.get(name) for name, column in QUEUE_ARGUMENTS.items() if column}
     for column, value in values.items():
-        if value is not None and (not isinstance(value, int) or value < 0):
-            raise PreconditionFailed(f"invalid argument for {column}: {value!r}; a whole number, 0 or more")
+        least, most = _LEAST.get(column, 0), _MOST.get(column, 2**62)
+        if value is not None and (not isinstance(value, int) or not least <= value <= most):
+            raise PreconditionFailed(f"invalid {column} {value!r}; a whole number from {least} to {most}")
     return [values[column] for column in _COLUMNS]
 
 

@@ -1,17 +1,13 @@
-"""Celery's broker on PostgreSQL: the kombu transport behind `sqla+postgresql://`.
-
-Register it before the first connection: `TRANSPORT_ALIASES["sqla"] = "apps.broker.transport:Transport"`.
-"""
+"""Celery's broker on PostgreSQL: the kombu transport behind `sqla+postgresql://`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.conf import settings
-from kombu.transport import base
+from kombu.transport import TRANSPORT_ALIASES, base
 from kombu.transport import sqlalchemy as stock
-from kombu.utils.url import maybe_sanitize_url
 
 from apps.broker import address
 from apps.broker.connection import Connection
@@ -27,11 +23,12 @@ if TYPE_CHECKING:
 MAX_DELIVERIES = 5  # where Django is not configured
 
 
-class Transport(base.Transport):  # type: ignore[misc]  # kombu has no types
+class Transport(base.Transport):
     """PostgreSQL with psycopg; for other dialects of SQLAlchemy it makes kombu's own transport."""
 
     can_parse_url = True
-    # Celery sends events through a topic exchange and takes part in gossip for those it knows; to it this is one.
+    # Celery sends events through a topic exchange and takes part in gossip for those it knows; to it this is
+    # one.
     driver_type = "amqp"
     driver_name = "psycopg"
     connection_errors = CONNECTION_ERRORS
@@ -42,9 +39,9 @@ class Transport(base.Transport):  # type: ignore[misc]  # kombu has no types
         asynchronous=True, batch_publish=True, heartbeats=True, exchange_type=frozenset(EXCHANGE_TYPES)
     )
 
-    def __new__(cls, client: kombu.Connection, **options: Any) -> Self:
+    def __new__(cls, client: kombu.Connection, **options: Any) -> Any:
         if client.hostname and "://" in client.hostname and not address.is_ours(client.hostname):
-            return stock.Transport(client, **options)  # type: ignore[no-any-return]
+            return stock.Transport(client, **options)
         return super().__new__(cls)
 
     def __init__(self, client: kombu.Connection, **_: Any) -> None:
@@ -54,12 +51,14 @@ class Transport(base.Transport):  # type: ignore[misc]  # kombu has no types
         return psycopg.__version__
 
     def establish_connection(self) -> Connection:
-        """Raises SQLAlchemy's OperationalError when the server is away, ValueError for a URL that cannot be read."""
+        """Raises SQLAlchemy's OperationalError when the server is away, ValueError for a URL that cannot be
+        read.
+        """
         options = self.client.transport_options or {}
         limit = options.get("max_deliveries") or (
             settings.BROKER_MAX_DELIVERIES if settings.configured else MAX_DELIVERIES
         )
-        return Connection(self.client, address.parse(self.client.hostname), limit)
+        return Connection(self.client, address.of(self.client), limit)
 
     def close_connection(self, connection: Connection) -> None:
         connection.close()
@@ -91,5 +90,18 @@ class Transport(base.Transport):  # type: ignore[misc]  # kombu has no types
 
     def as_uri(self, uri: str, include_password: bool = False, mask: str = "**") -> str:
         """The URL as it was given, its password hidden."""
-        full = uri if uri.startswith("sqla+") else f"sqla+{uri}"
-        return full if include_password else str(maybe_sanitize_url(full, mask))
+        if "://" in uri:
+            shown = f"sqla+{uri}"
+        else:  # the next of several URLs, which kombu has taken apart
+            url = address.of(self.client).render_as_string(hide_password=False)
+            shown = f"{self.client.transport_cls}:{url.partition(':')[2]}"
+        return shown if include_password else address.masked(shown, mask)
+
+
+def register() -> None:
+    """Make it the transport of its scheme, before the first connection.
+
+    Alternates go by their whole scheme.
+    """
+    for scheme in ("sqla", *(f"sqla+{ours}" for ours in address.OURS)):
+        TRANSPORT_ALIASES[scheme] = "apps.broker.transport:Transport"

@@ -1,7 +1,7 @@
 """Prepared statements on one psycopg connection, waited for or not.
 
-psycopg's own cursors wait for each answer; Celery's event loop must not. So this sends a statement, hands out the socket,
-and collects the answer when it is there, with psycopg's libpq wrapper and psycopg's adapters.
+psycopg's own cursors wait for each answer; Celery's event loop must not. So this sends a statement, hands out
+the socket, and collects the answer when it is there, with psycopg's libpq wrapper and psycopg's adapters.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ class Wire:
     All raise psycopg's errors. After one that ended the connection, `is_open` is false.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], prepared: dict[str, bytes]) -> None:
+        """`prepared` holds the names of statements that this connection has prepared.
+
+        It outlives the wire.
+        """
         self._pgconn = connection.pgconn
         self._transformer = Transformer(connection)
-        self._names: dict[str, bytes] = {}
+        self._names = prepared
         self.is_waiting = False  # for an answer
 
     @property

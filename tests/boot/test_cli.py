@@ -25,6 +25,11 @@ Captured = pytest.CaptureFixture[str]
         ["run", "-x"],
         ["run", ""],
         ["run", "--reload", "dev"],
+        ["queues", "nonsense"],
+        ["queues", "requeue"],
+        ["queues", "requeue", "1", "--all", "default"],
+        ["queues", "discard", "0"],
+        ["queues", "dead", "--limit", "9999999999999999999"],
     ],
 )
 def test_wrong_use_ends_with_64_and_says_how(arguments: list[str], capsys: Captured) -> None:
@@ -44,6 +49,15 @@ def test_run_help_names_roles_and_statuses(capsys: Captured) -> None:
     said = capsys.readouterr().out
     for word in ("all", "web", "celery-worker", "celery-beat", "dev", "manage", "64", "69", "70", "78"):
         assert word in said
+
+
+@pytest.mark.parametrize("more", [[], ["dead"], ["requeue"], ["discard"]])
+def test_queues_help_names_the_statuses(more: list[str], capsys: Captured) -> None:
+    """Of the command and of what belongs to it."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["queues", *more, "--help"])
+    assert end.value.code == 0
+    assert "64 wrong usage" in capsys.readouterr().out
 
 
 def test_a_secret_is_long_and_new_each_time(capsys: Captured) -> None:

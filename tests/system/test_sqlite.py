@@ -45,6 +45,10 @@ def test_log_in_and_an_eager_upload_work_on_sqlite(tmp_path: Path) -> None:
             assert client.upload("eager.txt", b"at once").status == 200
             assert client.uploads() == [("eager.txt", "done", hashlib.sha256(b"at once").hexdigest())]
             assert client.get("/readyz").text == '{"ready": true, "reasons": []}'
+            for model in ("queue", "deadletter", "session", "consumer"):
+                assert (
+                    "the database (sqlite) cannot be a broker" in client.get(f"/admin/broker/{model}/").text
+                )
         finally:
             server.terminate()
 

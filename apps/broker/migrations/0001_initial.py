@@ -3,6 +3,9 @@
 On SQLite, which cannot be a broker, the tables exist and stay empty.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
@@ -18,9 +21,6 @@ from django.db import migrations, models
 POSTGRESQL = """
 CREATE SEQUENCE broker_message_id AS bigint;
 CREATE SEQUENCE broker_session_id AS integer CYCLE;
-
-INSERT INTO broker_exchange (name, type) VALUES
-  ('amq.direct', 'direct'), ('amq.topic', 'topic'), ('amq.fanout', 'fanout');
 
 ALTER TABLE broker_exchange ALTER name TYPE text COLLATE "C";
 ALTER TABLE broker_queue ALTER name TYPE text COLLATE "C";
@@ -51,8 +51,8 @@ ALTER TABLE broker_consumer SET (autovacuum_vacuum_scale_factor = 0, autovacuum_
 POSTGRESQL_BACK = "DROP SEQUENCE broker_message_id; DROP SEQUENCE broker_session_id;"
 
 
-def on_postgresql(statements):
-    def run(apps, schema_editor):
+def on_postgresql(statements: str) -> Callable[[Any, Any], None]:
+    def run(apps: Any, schema_editor: Any) -> None:
         if schema_editor.connection.vendor == "postgresql":
             schema_editor.execute(statements, params=None)
 
@@ -72,17 +72,17 @@ class Migration(migrations.Migration):
             fields=[
                 ('queue', models.TextField()),
                 ('rank', models.SmallIntegerField(help_text='The negated priority, so that an index scan meets the highest first.')),
-                ('ttl_ms', models.BigIntegerField(null=True)),
+                ('ttl_ms', models.BigIntegerField(null=True, verbose_name='time to live (ms)')),
                 ('redelivered', models.BooleanField(db_default=False)),
                 ('deaths', models.SmallIntegerField(db_default=0, help_text='Consumers that died with it.')),
                 ('history', models.JSONField(help_text='When and with whom they died.', null=True)),
                 ('envelope', models.TextField(help_text='JSON: see `apps.broker.envelope`.')),
                 ('body', models.BinaryField()),
                 ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('died_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('died_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='given up')),
             ],
             options={
-                'abstract': False,
+                'indexes': [models.Index(fields=['queue'], name='broker_deadletter_queue')],
             },
         ),
         migrations.CreateModel(
@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('queue', models.TextField()),
                 ('rank', models.SmallIntegerField(help_text='The negated priority, so that an index scan meets the highest first.')),
-                ('ttl_ms', models.BigIntegerField(null=True)),
+                ('ttl_ms', models.BigIntegerField(null=True, verbose_name='time to live (ms)')),
                 ('redelivered', models.BooleanField(db_default=False)),
                 ('deaths', models.SmallIntegerField(db_default=0, help_text='Consumers that died with it.')),
                 ('history', models.JSONField(help_text='When and with whom they died.', null=True)),
@@ -101,7 +101,7 @@ class Migration(migrations.Migration):
                 ('due_at', models.DateTimeField()),
             ],
             options={
-                'abstract': False,
+                'verbose_name': 'delayed message',
             },
         ),
         migrations.CreateModel(
@@ -109,18 +109,18 @@ class Migration(migrations.Migration):
             fields=[
                 ('queue', models.TextField()),
                 ('rank', models.SmallIntegerField(help_text='The negated priority, so that an index scan meets the highest first.')),
-                ('ttl_ms', models.BigIntegerField(null=True)),
+                ('ttl_ms', models.BigIntegerField(null=True, verbose_name='time to live (ms)')),
                 ('redelivered', models.BooleanField(db_default=False)),
                 ('deaths', models.SmallIntegerField(db_default=0, help_text='Consumers that died with it.')),
                 ('history', models.JSONField(help_text='When and with whom they died.', null=True)),
                 ('envelope', models.TextField(help_text='JSON: see `apps.broker.envelope`.')),
                 ('body', models.BinaryField()),
                 ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('session_id', models.IntegerField()),
+                ('session_id', models.IntegerField(verbose_name='session')),
                 ('expires_at', models.DateTimeField(null=True)),
             ],
             options={
-                'abstract': False,
+                'verbose_name': 'unacknowledged message',
             },
         ),
         migrations.CreateModel(
@@ -141,22 +141,22 @@ class Migration(migrations.Migration):
                 ('exclusive', models.BooleanField(db_default=False)),
                 ('auto_delete', models.BooleanField(db_default=False)),
                 ('arguments', models.JSONField(db_default=models.Value({}, models.JSONField()))),
-                ('session_id', models.IntegerField(help_text='The session that an exclusive queue ends with.', null=True)),
-                ('max_priority', models.SmallIntegerField(null=True)),
-                ('max_length', models.BigIntegerField(help_text='Messages.', null=True)),
-                ('max_bytes', models.BigIntegerField(null=True)),
-                ('message_ttl_ms', models.BigIntegerField(null=True)),
-                ('expires_ms', models.BigIntegerField(help_text='Deleted when unused for so long.', null=True)),
-                ('used_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('session_id', models.IntegerField(help_text='The session that an exclusive queue ends with.', null=True, verbose_name='session')),
+                ('max_priority', models.SmallIntegerField(null=True, verbose_name='highest priority')),
+                ('max_length', models.BigIntegerField(null=True, verbose_name='at most (messages)')),
+                ('max_bytes', models.BigIntegerField(null=True, verbose_name='at most (bytes)')),
+                ('message_ttl_ms', models.BigIntegerField(null=True, verbose_name='time to live of a message (ms)')),
+                ('expires_ms', models.BigIntegerField(help_text='Deleted when unused for so long.', null=True, verbose_name='expires after (ms)')),
+                ('used_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last used')),
             ],
         ),
         migrations.CreateModel(
             name='Session',
             fields=[
                 ('id', models.IntegerField(primary_key=True, serialize=False)),
-                ('backend_pid', models.IntegerField(help_text="Of PostgreSQL's process.")),
+                ('backend_pid', models.IntegerField(verbose_name='process of PostgreSQL')),
                 ('client', models.TextField(help_text='Host name and process id.')),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='began')),
             ],
         ),
         migrations.CreateModel(
@@ -177,9 +177,10 @@ class Migration(migrations.Migration):
             name='Consumer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('session_id', models.IntegerField()),
+                ('session_id', models.IntegerField(verbose_name='session')),
                 ('queue', models.TextField()),
                 ('tag', models.TextField()),
+                ('no_ack', models.BooleanField(db_default=False)),
                 ('exclusive', models.BooleanField(db_default=False)),
             ],
             options={
@@ -192,7 +193,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('queue', models.TextField()),
                 ('rank', models.SmallIntegerField(help_text='The negated priority, so that an index scan meets the highest first.')),
-                ('ttl_ms', models.BigIntegerField(null=True)),
+                ('ttl_ms', models.BigIntegerField(null=True, verbose_name='time to live (ms)')),
                 ('redelivered', models.BooleanField(db_default=False)),
                 ('deaths', models.SmallIntegerField(db_default=0, help_text='Consumers that died with it.')),
                 ('history', models.JSONField(help_text='When and with whom they died.', null=True)),
@@ -201,8 +202,10 @@ class Migration(migrations.Migration):
                 ('pk', models.CompositePrimaryKey('queue', 'rank', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('id', models.BigIntegerField()),
                 ('expires_at', models.DateTimeField(null=True)),
+                ('ready_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When it was published, fell due or came back: since then it waits.')),
             ],
             options={
+                'verbose_name': 'waiting message',
                 'indexes': [models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['expires_at'], name='broker_message_expires')],
             },
         ),

@@ -1,0 +1,17 @@
+"""What the rest of the project asks of the broker."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from apps.broker import address, maintenance, transactions
+from apps.broker.session import Session
+
+
+def maintain(broker_url: str) -> dict[str, int]:
+    """See `maintenance`; an empty answer where the broker is not ours."""
+    located = broker_url.removeprefix("sqla+")
+    if located == broker_url or not address.is_ours(located):
+        return {}
+    with closing(Session(address.engine(transactions.followed(address.parse(located))))) as session:
+        return maintenance.maintain(session)
