@@ -18,7 +18,6 @@ from boot import places
 from tests import embedded
 from tests.apps.broker.brokers import Broker, Wire
 from tests.apps.broker.client import Client
-from tests.servers import rabbitmq as rabbitmq_server
 
 DATABASE = "conformance"
 
@@ -39,14 +38,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[Broker]:
+def rabbitmq(rabbitmq_url: str) -> Broker:
     """The real RabbitMQ."""
-    with rabbitmq_server.serving() as url:
-        parts = urlsplit(url)
-        assert parts.hostname
-        assert parts.port
-        elsewhere = url.replace(f":{parts.port}/", ":{port}/")
-        yield Broker("rabbitmq", url, elsewhere, (parts.hostname, parts.port))
+    parts = urlsplit(rabbitmq_url)
+    assert parts.hostname
+    assert parts.port
+    elsewhere = rabbitmq_url.replace(f":{parts.port}/", ":{port}/")
+    return Broker("rabbitmq", rabbitmq_url, elsewhere, (parts.hostname, parts.port))
 
 
 @pytest.fixture(scope="session")

@@ -71,8 +71,8 @@ def test_each_failed_try_is_told_with_the_pause_that_follows(broker: Broker) -> 
         away.ensure_connection(
             lambda _, interval: told.append(round(interval, 2)),
             max_retries=3,
-            interval_start=0.01,  # type: ignore[arg-type]  # the stubs say whole seconds
-            interval_step=0.01,  # type: ignore[arg-type]
+            interval_start=0.01,
+            interval_step=0.01,
             callback=lambda: turns.append("turn"),
         )
     assert told == [0.01, 0.02, 0.03]

@@ -115,7 +115,7 @@ def test_work_is_insured_against_a_lost_connection(broker: Broker, wire: Wire, c
     assert [message.payload for message in client.take(queue)] == ["hello"]
 
 
-class Listener(ConsumerMixin):
+class Listener(ConsumerMixin):  # type: ignore[misc]  # kombu has no types
     """Keeps what it is told; it says when it is ready."""
 
     def __init__(self, connection: Any, queue: Queue) -> None:
@@ -135,7 +135,7 @@ class Listener(ConsumerMixin):
         message.ack()
 
 
-class Echo(ConsumerProducerMixin):
+class Echo(ConsumerProducerMixin):  # type: ignore[misc]
     """Answers each message to where it asks for."""
 
     def __init__(self, connection: Any, queue: Queue) -> None:

@@ -102,7 +102,7 @@ def test_it_ends_when_it_is_told(shop: Shop, pool: str) -> None:
 
 
 def test_a_prefork_pool_grows_and_shrinks(broker: Broker) -> None:
-    """By itself (--autoscale), or when it is told (pool_grow, pool_shrink); --max-tasks-per-child renews it."""
+    """By itself (--autoscale) or when told (pool_grow, pool_shrink); --max-tasks-per-child renews it."""
     with Site(broker) as site:
         auto = site.worker("auto", "--autoscale=3,1", queue=queue(site, "auto"))
         told = site.worker("told", "-c", "1", "--max-tasks-per-child=1", queue=queue(site, "told"))
