@@ -208,6 +208,38 @@ def test_consumers_of_one_queue_share_its_messages(client: Client, other: Client
     assert {one for one, _ in done} == {client, other}
 
 
+def test_a_consumer_that_is_busy_keeps_nothing_from_another(client: Client, other: Client) -> None:
+    """One message is all that a prefetch count of one lets it hold, though it goes on listening."""
+    queue = client.queue()
+    busy = client.inbox(queue, prefetch_count=1)
+    client.put(queue, *range(6))
+    busy.wait(1)
+    free = other.inbox(queue, prefetch_count=1)
+
+    def others_done() -> bool:
+        with contextlib.suppress(TimeoutError):
+            client.connection.drain_events(timeout=0.01)
+        with contextlib.suppress(TimeoutError):
+            other.connection.drain_events(timeout=0.05)
+        for message in free.messages:
+            if not message.acknowledged:
+                message.ack()
+        return len(free.messages) == 5
+
+    wait_until("all the others", others_done)
+    assert [message.payload for message in busy.messages] == [0]
+
+
+def test_a_consumer_that_no_longer_listens_keeps_nothing_from_another(client: Client, other: Client) -> None:
+    """A worker whose loop is busy with a task: what it has no room for is free to go elsewhere."""
+    queue = client.queue()
+    busy = client.inbox(queue, prefetch_count=1)
+    client.put(queue, 0)
+    busy.wait(1)
+    client.put(queue, 1, 2, 3)
+    assert other.inbox(queue).bodies(3) == [1, 2, 3]
+
+
 def test_without_acknowledgement_messages_are_gone_when_given(client: Client) -> None:
     """no_ack: nothing returns, and acknowledging breaks nothing."""
     queue = client.queue()

@@ -66,6 +66,19 @@ def test_a_requeued_message_keeps_its_place_within_its_priority(client: Client) 
     assert payloads(client.take(queue, 3)) == ["9 2", "3 0", "3 1"]
 
 
+def test_a_higher_priority_overtakes_what_waits(client: Client) -> None:
+    """A consumer that takes one at a time is given it next, however many were published before."""
+    queue = client.queue(max_priority=9)
+    client.put(queue, *[f"low {number}" for number in range(20)])
+    inbox = client.inbox(queue, prefetch_count=1)
+    for number in range(5):  # it has got into its stride
+        inbox.wait(number + 1)[number].ack()
+    inbox.wait(6)
+    client.put(queue, "high", priority=9)
+    inbox.messages[5].ack()
+    assert inbox.bodies(7)[6] == "high"
+
+
 def test_priorities_in_a_queue_without_max_priority(broker: Broker, client: Client) -> None:
     """RabbitMQ ignores them there; ours does not need to be told beforehand.
 

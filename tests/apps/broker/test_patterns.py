@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kombu import Connection, Exchange, Producer, Queue
+from kombu.asynchronous import Hub
 from kombu.common import (
     Broadcast,
     collect_replies,
@@ -36,6 +37,65 @@ def test_a_broadcast_comes_to_everybody(client: Client, other: Client) -> None:
     assert [inbox.bodies(1) for inbox in inboxes] == [["to all"], ["to all"]]
     other.close()
     wait_until("its end", lambda: not client.exists(queues[1]))
+
+
+@pytest.mark.parametrize("size", [1, 7_000, 9_000, 1_000_000])
+def test_a_broadcast_of_any_size_comes_to_everybody(client: Client, other: Client, size: int) -> None:
+    """In its place among the others, also to who acknowledges and to who looks only now and then."""
+    exchange = client.exchange("fanout")
+    inboxes = [
+        one.inbox(one.queue(None, exchange, exclusive=True), no_ack=no_ack)
+        for one in (client, other)
+        for no_ack in (True, False)
+    ]
+    polled = client.queue(None, exchange)
+    bodies = ["before", "ä" * size, "after"]
+    for body in bodies:
+        client.send(exchange, "", body)
+    assert [inbox.bodies(3) for inbox in inboxes] == [bodies] * 4
+    assert [message.payload for message in client.take(polled, 3)] == bodies
+
+
+def test_a_broadcast_of_all_bytes_comes_to_everybody(client: Client, other: Client) -> None:
+    """Binary bodies and headers of their own."""
+    exchange = client.exchange("fanout", durable=False, delivery_mode="transient")
+    inbox = other.inbox(other.queue(None, exchange, exclusive=True), no_ack=True)
+    body = bytes(range(256)) * 4
+    client.send(exchange, "", body, serializer="raw", headers={"a": "\0"})
+    (message,) = inbox.wait(1)
+    assert (message.payload, message.headers) == (body, {"a": "\0"})
+
+
+def test_a_broadcast_waits_for_who_is_busy(client: Client, other: Client) -> None:
+    """A thousand of them, to a listener that looks once they have all been sent."""
+    exchange = client.exchange("fanout")
+    inbox = other.inbox(other.queue(None, exchange, exclusive=True), no_ack=True)
+    for number in range(1000):
+        client.send(exchange, "", number)
+    assert inbox.bodies(1000) == list(range(1000))
+
+
+def test_messages_come_in_kombu_s_event_loop(client: Client, other: Client) -> None:
+    """register_with_event_loop and a Hub, as kombu's examples have it."""
+    hub: Any = Hub()
+    try:
+        queue = client.queue()
+        client.connection.register_with_event_loop(hub)
+        inbox = client.inbox(queue, prefetch_count=1)
+        hub.call_later(0.1, lambda: other.put(queue, 1, 2, 3))
+        loop = hub.create_loop()
+
+        def turn() -> int:
+            next(loop)
+            for message in inbox.messages:
+                if not message.acknowledged:
+                    message.ack()
+            return len(inbox.messages)
+
+        wait_until("three messages", lambda: turn() == 3)
+        assert inbox.bodies(3) == [1, 2, 3]
+    finally:
+        hub.close()
 
 
 def test_declaring_is_remembered(client: Client) -> None:
