@@ -79,6 +79,12 @@ def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
         return _engines[key]
 
 
+def close_idle() -> None:
+    """Close the connections that nobody uses at the moment."""
+    for known in _engines.values():
+        known.dispose()
+
+
 def _forget_engines() -> None:
     # A forked child must neither use nor close its parent's connections.
     global _lock

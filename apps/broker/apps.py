@@ -10,6 +10,6 @@ class BrokerConfig(AppConfig):
     verbose_name = "Broker"
 
     def ready(self) -> None:
-        from apps.broker import transactions
+        from apps.broker import aliases
 
-        transactions.remember()
+        aliases.remember()

@@ -16,7 +16,7 @@ from apps.broker.chores import reap
 from apps.broker.envelope import Prepared
 from apps.broker.errors import ConnectionLost, NotFound, PreconditionFailed, ResourceLocked
 from apps.broker.message import Message
-from apps.broker.publisher import Letter
+from apps.broker.publisher import Letter, Line
 from apps.broker.subscription import Subscription
 from apps.broker.topology import Topology
 
@@ -80,21 +80,23 @@ class Channel(Topology):
         """
         connection = self._connected
         letter = Letter(message, exchange, routing_key)
-        if connection.publisher.publish(letter) or self._published_again(letter):
+        if connection.publisher.publish(letter):
             return
+        if not exchange and self._declared_again(routing_key) and connection.publisher.publish(letter):
+            return
+        connection.publisher.refuse_stale(exchange, routing_key)
         if exchange and not connection.publisher.exchange_exists(exchange):
             raise NotFound(f"no exchange {exchange!r}")
         if mandatory:
             self._return(letter)
 
-    def _published_again(self, letter: Letter) -> bool:
+    def _declared_again(self, queue: str) -> bool:
         """A queue that this connection declared and that is gone (a restored or emptied database) is declared again."""
-        declaration = None if letter.exchange else self._connected.declared.get(letter.routing_key)
-        if declaration is None:
+        if (declaration := self._connected.declared.get(queue)) is None:
             return False
         self._connected.client.declared_entities.clear()  # its bindings are gone as well
         self.session.run(sql.DECLARE_QUEUE, *declaration)
-        return self._connected.publisher.publish(letter) > 0
+        return True
 
     def _return(self, letter: Letter) -> None:
         error = error_for_code(_NO_ROUTE, "NO_ROUTE", (50, 60), amqp_errors.ChannelError)
@@ -104,9 +106,16 @@ class Channel(Topology):
         for handler in handlers:
             handler(error, letter.exchange, letter.routing_key, letter.message)
 
-    def publish_many(self, letters: Sequence[Letter]) -> int:
+    def publish_many(self, lines: Sequence[Line]) -> int:
         """Messages straight to queues, in one statement; how many a queue took."""
-        return self._connected.publisher.publish_many(letters)
+        publisher = self._connected.publisher
+        taken = publisher.publish_many(lines)
+        lost = {line.queue for line in lines} - taken.keys()
+        if again := {queue for queue in lost if self._declared_again(queue)}:
+            taken |= publisher.publish_many([line for line in lines if line.queue in again])
+        for queue in lost - taken.keys():
+            publisher.refuse_stale("", queue)
+        return sum(taken.values())
 
     def create_publish_batch(self, max_size: int) -> Batch:
         """For `kombu.Producer.batch()`."""

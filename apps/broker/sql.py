@@ -99,12 +99,21 @@ SELECT
 # Whether a session is over, for whoever wants its exclusive queue now.
 IS_OVER: Final = f"SELECT pg_try_advisory_xact_lock_shared({LOCK_SPACE}, $1::int)"
 
+# Which tables a connection reaches, to compare two connections: the server by its start, the database and the table by number.
+# Null where there is no such table.
+TABLES: Final = """
+SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid || ' ' || to_regclass('broker_message')::oid
+FROM pg_database WHERE datname = current_database()
+"""
+
 # A clean end. The lock goes with the connection, which is closed next.
 FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"
 
 
 # Publishing -------------------------------------------------------------------------------------------
 
+# Within a transaction of Django's `now()` is its beginning, so these say `statement_timestamp()`.
+#
 # The default exchange: the routing key is the queue. One statement finds the queue, applies what it was declared
 # with, stores the message and wakes its consumers. RETURNING tells how many queues took it and whether one has a limit.
 _DIRECT: Final = "SELECT * FROM broker_queue WHERE name = $2::text AND $1::text = ''"
@@ -126,7 +135,7 @@ WITH target AS MATERIALIZED (
 ), sent AS (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
   SELECT name, {_RANK}, nextval('broker_message_id'),
-    now() + least($4::bigint, message_ttl_ms) * interval '1 millisecond', least($4::bigint, message_ttl_ms),
+    statement_timestamp() + least($4::bigint, message_ttl_ms) * interval '1 millisecond', least($4::bigint, message_ttl_ms),
     $5::text, $6::bytea
   FROM target RETURNING queue
 )
@@ -147,7 +156,7 @@ WITH target AS MATERIALIZED (
   FROM target RETURNING queue
 )
 SELECT name, false,
-  CASE WHEN $7::bool OR $8::timestamptz < now() + interval '2 seconds'
+  CASE WHEN $7::bool OR $8::timestamptz < statement_timestamp() + interval '2 seconds'
     THEN pg_notify('{DUE_CHANNEL}', extract(epoch FROM $8::timestamptz)::text) END
 FROM target
 """
@@ -157,26 +166,31 @@ PUBLISH_ROUTED: Final = _READY.format(target=_ROUTED)
 PUBLISH_DELAYED: Final = _DELAYED.format(target=_DIRECT)
 PUBLISH_ROUTED_DELAYED: Final = _DELAYED.format(target=_ROUTED)
 
-# Many messages, each straight to its queue: one statement, one commit. Times are null for those that are due now.
+# Whether a message would have been taken, for whoever asks from outside of the transaction in which it was not.
+HAS_ROUTE: Final = f"SELECT EXISTS ({_DIRECT})"
+HAS_ROUTES: Final = f"SELECT EXISTS ({_ROUTED})"
+
+# Many messages, each straight to its queue: one statement, one commit. Times are null for those that are due now. Consumers are told
+# of the earliest time whatever it is: a transaction may commit long after this, and the time have come.
 PUBLISH_MANY: Final = """
 WITH given AS MATERIALIZED (
-  SELECT name, -least(priority, max_priority) AS rank, nextval('broker_message_id') AS id,
-    least(ttl, message_ttl_ms) AS ttl_ms, due, envelope, body
-  FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[], $6::timestamptz[])
+  SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL AS has_limit,
+    -least(priority, max_priority) AS rank, nextval('broker_message_id') AS id,
+    least(ttl, message_ttl_ms) AS ttl_ms, due::timestamptz AS due, envelope, body
+  FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[], $6::text[])
     WITH ORDINALITY AS given_row (queue, priority, ttl, envelope, body, due, nr)
   JOIN broker_queue ON name = queue ORDER BY nr
 ), ready AS (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
-  SELECT name, rank, id, now() + ttl_ms * interval '1 millisecond', ttl_ms, envelope, body
+  SELECT name, rank, id, statement_timestamp() + ttl_ms * interval '1 millisecond', ttl_ms, envelope, body
   FROM given WHERE due IS NULL
 ), later AS (
   INSERT INTO broker_delayed (due_at, queue, rank, id, ttl_ms, envelope, body)
   SELECT due, name, rank, id, ttl_ms, envelope, body FROM given WHERE due IS NOT NULL
 )
-SELECT name, count(*), pg_notify('broker_' || md5(name), ''),
-  CASE WHEN min(due) < now() + interval '2 seconds'
-    THEN pg_notify('broker_due', extract(epoch FROM min(due))::text) END
-FROM given GROUP BY name
+SELECT name, has_limit, count(*), pg_notify('broker_' || md5(name), ''),
+  CASE WHEN min(due) IS NOT NULL THEN pg_notify('broker_due', extract(epoch FROM min(due))::text) END
+FROM given GROUP BY name, has_limit
 """
 
 # For what was published within the pause between two notifications (`apps.broker.announcement`).
