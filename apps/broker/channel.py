@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from amqp import exceptions as amqp_errors
@@ -12,7 +13,7 @@ from kombu.utils.uuid import uuid
 
 from apps.broker import address, envelope, queues, sql
 from apps.broker.batch import Batch
-from apps.broker.chores import reap
+from apps.broker.chores import reap, tell_given_up
 from apps.broker.envelope import Prepared
 from apps.broker.errors import ConnectionLost, NotFound, PreconditionFailed, ResourceLocked
 from apps.broker.message import Message
@@ -116,6 +117,10 @@ class Channel(Topology):
         for queue in lost - taken.keys():
             publisher.refuse_stale("", queue)
         return sum(taken.values())
+
+    def whole(self) -> AbstractContextManager[None]:
+        """What is published inside is published at the end, all or nothing."""
+        return self._connected.publisher.whole()
 
     def create_publish_batch(self, max_size: int) -> Batch:
         """For `kombu.Producer.batch()`."""
@@ -229,9 +234,10 @@ class Channel(Topology):
         [id_] = self._take_tags(delivery_tag, multiple=False)
         connection = self._connected
         connection.pump.flush()
-        self.session.run(
+        rows = self.session.run(
             sql.RELEASE_LOST, self.session.id, id_, connection.max_deliveries, address.client_name(), reason
         )
+        tell_given_up(self.session, rows[0][0])
 
     def give_back(self, messages: Iterable[Message], no_ack: bool) -> None:
         """Undelivered messages return as if they had never been claimed; without acknowledgement they are the consumer's."""

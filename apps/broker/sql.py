@@ -86,6 +86,7 @@ WITH dead AS MATERIALIZED (
   INSERT INTO broker_deadletter (id, queue, rank, ttl_ms, redelivered, deaths, history, envelope, body)
   SELECT marked.id, queue, rank, ttl_ms, true, deaths + 1, story, envelope, body
   FROM marked JOIN broker_queue ON name = queue WHERE deaths + 1 >= $2::int
+  RETURNING id
 ), silent AS (
   DELETE FROM broker_consumer WHERE session_id IN (SELECT id FROM dead) RETURNING queue
 )
@@ -93,7 +94,8 @@ SELECT
   (SELECT count(*) FROM (SELECT pg_notify('broker_' || md5(queue), '') FROM (SELECT DISTINCT queue FROM returned) AS queues)
    AS told),
   ARRAY(SELECT name FROM broker_queue WHERE session_id IN (SELECT id FROM dead)),
-  ARRAY(SELECT DISTINCT queue FROM silent)
+  ARRAY(SELECT DISTINCT queue FROM silent),
+  ARRAY(SELECT id FROM given_up)
 """
 
 # Whether a session is over, for whoever wants its exclusive queue now.
@@ -272,9 +274,14 @@ WITH lost AS (
 ), given_up AS (
   INSERT INTO broker_deadletter (id, queue, rank, ttl_ms, redelivered, deaths, history, envelope, body)
   SELECT id, queue, rank, ttl_ms, true, deaths + 1, story, envelope, body
-  FROM marked WHERE deaths + 1 >= $3::int
+  FROM marked WHERE deaths + 1 >= $3::int RETURNING id
 )
-SELECT pg_notify('broker_' || md5(queue), '') FROM returned
+SELECT ARRAY(SELECT id FROM given_up), (SELECT pg_notify('broker_' || md5(queue), '')::text FROM returned)
+"""
+
+# What was given up, for whoever wants to know of its end.
+DEAD_LETTERS: Final = """
+SELECT envelope, body, deaths, history -> -1 ->> 'reason' FROM broker_deadletter WHERE id = ANY ($1::bigint[])
 """
 
 # Due messages become ready ones, a thousand at a time, and their consumers are told.
