@@ -6,6 +6,7 @@ and collects the answer when it is there, with psycopg's libpq wrapper and psyco
 
 from __future__ import annotations
 
+import itertools
 import select
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,6 +16,9 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 
 Row = tuple[Any, ...]
+
+# A connection comes back from the pool with the statements that its last user prepared.
+_numbers = itertools.count()
 
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
@@ -83,7 +87,7 @@ class Wire:
         return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
 
     def _prepare(self, statement: str) -> bytes:
-        name = b"broker_%d" % len(self._names)
+        name = b"broker_%d" % next(_numbers)
         self._pgconn.send_prepare(name, statement.encode())
         self.is_waiting = True
         self._flush()
