@@ -237,6 +237,7 @@ class Channel(Topology):
         rows = self.session.run(
             sql.RELEASE_LOST, self.session.id, id_, connection.max_deliveries, address.client_name(), reason
         )
+        connection.pump.has_room()
         tell_given_up(self.session, rows[0][0])
 
     def give_back(self, messages: Iterable[Message], no_ack: bool) -> None:
@@ -253,6 +254,7 @@ class Channel(Topology):
     def _release(self, ids: Sequence[int], redelivered: bool) -> None:
         if ids:
             self.session.run(sql.RELEASE, self.session.id, list(ids), redelivered)
+            self._connected.pump.has_room()
 
     # The end
 

@@ -24,7 +24,7 @@ class Request(request.Request):
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Celery acknowledges a task that it kills at its time limit, unless `task_acks_on_timeout` is off."""
         if not soft:
-            self._loss = f"its process was killed at the time limit of {timeout} s"
+            self._loss = _reason(TimeLimitExceeded(timeout))
         super().on_timeout(soft, timeout)
 
     def on_failure(
@@ -34,13 +34,19 @@ class Request(request.Request):
         if isinstance(error, ExceptionWithTraceback):
             error = error.exc
         if isinstance(error, _ENDS):
-            self._loss = self._loss or str(error) or type(error).__name__
+            self._loss = _reason(error)
         return super().on_failure(exc_info, send_failed_event, return_ok)
 
     def reject(self, requeue: bool = False) -> None:
         if requeue and self._loss and not _is_stopping() and hasattr(self.message, "lost"):
             self.message.lost = self._loss
         super().reject(requeue)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeLimitExceeded):
+        return f"its process was killed at the time limit of {error.args[0]} s"
+    return str(error) or type(error).__name__
 
 
 def _is_stopping() -> bool:

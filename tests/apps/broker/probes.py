@@ -71,13 +71,13 @@ def reject(path: str, times: int) -> None:
         raise Reject("not now", requeue=True)
 
 
-@shared_task(name="probe.overrun", acks_late=True, time_limit=1)
+@shared_task(name="probe.overrun", acks_late=True)
 def overrun(path: str) -> None:
     leave(path, "begun")
     time.sleep(60)  # seconds; the end comes sooner
 
 
-@shared_task(name="probe.overrun_again", acks_late=True, acks_on_timeout=False, time_limit=1)
+@shared_task(name="probe.overrun_again", acks_late=True, acks_on_timeout=False)
 def overrun_again(path: str) -> None:
     leave(path, "begun")
     time.sleep(60)  # seconds; the end comes sooner

@@ -21,7 +21,7 @@ class Worker:
 
     def __init__(self, folder: Path, concurrency: int = 2, **environ: str) -> None:
         self._output = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
-        self._command = ["-A", "boot", "worker", "-l", "INFO", "-c", str(concurrency)]
+        self._command = ["-A", "boot", "worker", "-l", "INFO", "-c", str(concurrency), "--without-mingle"]
         self._environ = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.apps.broker.worker_settings",
             "DATABASE_URL": _database_url(),
