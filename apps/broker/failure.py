@@ -9,6 +9,7 @@ from celery import current_app, states
 from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 from celery.signals import task_failure
+from kombu import serialization
 
 from apps.broker.message import Message
 
@@ -27,8 +28,8 @@ def record(envelope: str, body: bytes, deaths: int, reason: str, **_: Any) -> No
 
 
 def _request(message: Message) -> Context:
-    """What the task would have found in `self.request`."""
-    message.accept = {message.content_type}
+    """What the task would have found in `self.request`. Raises ContentDisallowed for what no worker would read."""
+    message.accept = serialization.prepare_accept_content(current_app.conf.accept_content)
     args, kwargs, embedded = message.decode()
     properties = {name: message.properties.get(name) for name in ("correlation_id", "reply_to")}
     given = {"args": args, "kwargs": kwargs, "delivery_info": message.delivery_info}

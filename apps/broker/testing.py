@@ -1,4 +1,4 @@
-"""For tests: what was sent, read through Django's connection, so within the transaction of a TestCase as well.
+"""For tests: what was sent, read through Django's connection and so within the transaction of a TestCase.
 
     class SignUp(AssertSentMixin, TestCase):
         def test_a_newcomer_is_welcomed(self):
@@ -56,10 +56,13 @@ class SentTask:
 
 
 class SentTasks:
-    """The tasks sent since this was made, and not taken by a worker. To call it gives them, the oldest first."""
+    """The tasks sent since this was made and not taken by a worker; call it to get them, in order."""
 
     def __init__(self, after: int | None = None) -> None:
-        """`after` is the number of a message. Raises ImproperlyConfigured where the broker is in none of Django's databases."""
+        """`after` is a message's number.
+
+        Raises ImproperlyConfigured where the broker is in none of Django's databases.
+        """
         self._alias = _alias()
         self._after = _last_id(self._alias) if after is None else after
 
@@ -74,8 +77,8 @@ class SentTasks:
     ) -> SentTask:
         """The first that fits. `times` is how many have to, where one or more will not do.
 
-        `expected` are fields of SentTask; of `headers`, those that matter. Raises AssertionError, which says what was
-        sent instead.
+        `expected` are fields of SentTask; of `headers`, those that matter. Raises AssertionError, which says
+        what was sent instead.
         """
         if unknown := expected.keys() - SentTask.__dataclass_fields__.keys():
             raise TypeError(f"a sent task has no {', '.join(sorted(unknown))}")
@@ -83,8 +86,8 @@ class SentTasks:
         fitting = [found for found in self(task) if _fits(found, wanted)]
         if not fitting or times not in (None, len(fitting)):
             said = "".join(f", {name} {value!r}" for name, value in wanted.items())
-            count = f"{len(fitting)} times, not {times}" if fitting else "not"
-            raise AssertionError(f"{_name(task)}{said} was {count} sent. {self._listed()}")
+            count = f"sent {len(fitting)} time(s) instead of {times}" if fitting else "not sent"
+            raise AssertionError(f"{_name(task)}{said} was {count}. {self._listed()}")
         return fitting[0]
 
     def assert_none_sent(self, task: Any = None) -> None:
@@ -110,7 +113,7 @@ def sending() -> Iterator[SentTasks]:
 
 
 class AssertSentMixin(Base):
-    """For TestCase and TransactionTestCase: in each test tasks are sent, not run; `self.sent_tasks()` are those."""
+    """For TestCase and TransactionTestCase: tasks are sent in each test, and not run."""
 
     sent_tasks: SentTasks
 
@@ -208,6 +211,5 @@ def _fits(found: SentTask, wanted: Mapping[str, Any]) -> bool:
 
 
 def _why_nothing() -> str:
-    if current_app.conf.task_always_eager:
-        return " CELERY_TASK_ALWAYS_EAGER is on, so tasks run at once and none is sent."
-    return ""
+    is_eager = current_app.conf.task_always_eager
+    return " CELERY_TASK_ALWAYS_EAGER is on: tasks run at once, and none is sent." if is_eager else ""
