@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from apps.broker.testing import SentTasks, sending
 from tests.system.stack import Stack
+
+
+@pytest.fixture
+def sent_tasks(db: None) -> Iterator[SentTasks]:
+    """Tasks are sent, and not run; called, it gives those that were."""
+    with sending() as sent:
+        yield sent
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL, make_url
@@ -47,12 +48,15 @@ def parse(address: str) -> URL:
         path, _, query = several["rest"].partition("?")
         address = f"{several['scheme']}{path}?{hosts}{'&' if query else ''}{query}"
     try:
-        return make_url(address).set(drivername="postgresql+psycopg")
+        url = make_url(address).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         message = (
             "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
         )
         raise ValueError(message) from None
+    # A socket's folder in the place of a host, as Django's URL has it: SQLAlchemy leaves that as it is
+    # written.
+    return url.set(host=unquote(url.host)) if url.host else url
 
 
 def of(client: kombu.Connection) -> URL:
@@ -99,6 +103,12 @@ def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
                 isolation_level="AUTOCOMMIT",
             )
         return _engines[key]
+
+
+def close_idle() -> None:
+    """Close the connections that nobody uses at the moment."""
+    for known in _engines.values():
+        known.dispose()
 
 
 def _forget_engines() -> None:

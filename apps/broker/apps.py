@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class BrokerConfig(AppConfig):
@@ -10,6 +11,9 @@ class BrokerConfig(AppConfig):
     verbose_name = "Broker"
 
     def ready(self) -> None:
-        from apps.broker import transactions
+        # Imported here: they need the models, and Celery.
+        from apps.broker import aliases, exchanges, failure, signals
 
-        transactions.remember()
+        aliases.remember()
+        post_migrate.connect(exchanges.restore, sender=self)
+        signals.given_up.connect(failure.record)

@@ -6,12 +6,13 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from apps.broker import address, transactions
+from apps.broker import address, aliases
 from apps.broker.channel import Channel
 from apps.broker.errors import ConnectionLost
 from apps.broker.publisher import Publisher
 from apps.broker.pump import Pump
 from apps.broker.session import Session
+from apps.broker.transactions import Joining
 
 if TYPE_CHECKING:
     import kombu
@@ -25,17 +26,23 @@ class Connection:
         self.client = client
         self.max_deliveries = max_deliveries
         self.heartbeat = float(client.heartbeat or 0)  # seconds; 0 is none
-        self.session = Session(address.engine(transactions.followed(url), client.connect_timeout))
-        self.publisher = Publisher(self.session, transactions.joined(url))
+        self._alias = aliases.alias_of(url)
+        self._database = aliases.database_of(self._alias)
+        here = url.set(database=self._database) if self._database else url
+        self.session = Session(address.engine(here, client.connect_timeout))
+        self.publisher = Publisher(self.session, Joining(self.session, self._alias))
         self.pump = Pump(self.session, max_deliveries)
         self.channels: dict[int, Channel] = {}
         self.declared: dict[str, tuple[Any, ...]] = {}  # lasting queues, by name, as they were declared
         self._ids = count(1)
         self._beaten_at = time.monotonic()
+        if self._alias and aliases.is_renamed(self._alias):
+            aliases.before_drop(self._alias, self.close)
 
     @property
     def connected(self) -> bool:
-        return self.session.is_open
+        """Whether it is usable, and the database still has the name that it had: a test runner changes it."""
+        return self.session.is_open and aliases.database_of(self._alias) == self._database
 
     def channel(self) -> Channel:
         number = next(self._ids)

@@ -43,10 +43,21 @@ class Message(base.Message):
             channel=channel,
         )
 
+        self.lost: str | None = None  # why the process that worked on it ended, where it did
+
+    def reject(self, requeue: bool = False) -> None:
+        """As RabbitMQ's; given back after its process has ended it counts as a death."""
+        if requeue and self.lost:
+            self.reject_lost(self.lost)
+        else:
+            super().reject(requeue)
+
     def reject_lost(self, reason: str) -> None:
         """Give it back.
 
         The process that worked on it died. After too many deaths it becomes a dead letter.
         """
+        if self.acknowledged:
+            raise self.MessageStateError(f"Message already acknowledged with state: {self._state}")
         self.channel.return_lost(self.delivery_tag, reason)
         self._state = "REQUEUED"

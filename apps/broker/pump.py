@@ -77,7 +77,7 @@ class Pump:
         subscription.channel.give_back(undelivered, subscription.no_ack)
 
     def has_room(self) -> None:
-        """A prefetch count was raised."""
+        """A prefetch count was raised, or messages were given back: the next claim may bring something."""
         self._plan_turn()
 
     def look(self) -> bool:
@@ -124,6 +124,7 @@ class Pump:
 
     def _planned_turn(self) -> None:
         self._is_turn_planned = False
+        self._note_notifications()  # those that came with the answer to somebody's statement
         self._turn()
 
     def _on_readable(self) -> None:

@@ -6,6 +6,7 @@ the socket, and collects the answer when it is there, with psycopg's libpq wrapp
 
 from __future__ import annotations
 
+import itertools
 import select
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,6 +16,9 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 
 Row = tuple[Any, ...]
+
+# A connection comes back from the pool with the statements that its last user prepared.
+_numbers = itertools.count()
 
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
@@ -87,7 +91,7 @@ class Wire:
         return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
 
     def _prepare(self, statement: str) -> bytes:
-        name = b"broker_%d" % len(self._names)
+        name = b"broker_%d" % next(_numbers)
         self._pgconn.send_prepare(name, statement.encode())
         self.is_waiting = True
         self._flush()
@@ -126,11 +130,10 @@ class Wire:
 
 
 def _is_binary(value: Any) -> bool:
-    if isinstance(value, bytes):
-        return True
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and bool(value)
-        and isinstance(value[0], bytes)
-    )
+    """Bytes, and lists of bytes or text.
+
+    As text they are escaped, which costs more than the rest of a statement.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return bool(value) and isinstance(value[0], (str, bytes))
+    return isinstance(value, bytes)

@@ -1,0 +1,11 @@
+"""What the broker tells the program."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.dispatch import Signal
+
+# A message has become a dead letter: `envelope` and `body` as they are stored, `deaths`, and the `reason` of
+# the last.
+given_up: Final = Signal()
