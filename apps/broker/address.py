@@ -9,9 +9,11 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from apps.broker import pooler
 
 OURS: Final = ("postgresql", "postgresql+psycopg")
 
@@ -66,16 +68,19 @@ def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
             }
             if connect_timeout_s and "connect_timeout" not in url.query:
                 arguments["connect_timeout"] = max(2, round(connect_timeout_s))  # libpq takes 1 for 2
+            # psycopg would prepare what SQLAlchemy asks often; a pooler's next process would not know it.
             _engines[key] = create_engine(
                 url,
-                connect_args={"autocommit": True, **arguments},
+                connect_args={"autocommit": True, "prepare_threshold": None, **arguments},
                 pool_size=POOL_SIZE,
                 max_overflow=-1,
                 pool_use_lifo=True,
                 pool_pre_ping=True,
                 pool_reset_on_return=None,
                 isolation_level="AUTOCOMMIT",
+                use_native_hstore=False,  # asking for its number takes a transaction
             )
+            event.listen(_engines[key], "connect", pooler.note)
         return _engines[key]
 
 

@@ -1,4 +1,4 @@
-"""Prepared statements on one psycopg connection, waited for or not.
+"""Statements on one psycopg connection, prepared where that is safe, waited for or not.
 
 psycopg's own cursors wait for each answer; Celery's event loop must not. So this sends a statement, hands out the socket,
 and collects the answer when it is there, with psycopg's libpq wrapper and psycopg's adapters.
@@ -25,10 +25,14 @@ class Wire:
     All raise psycopg's errors. After one that ended the connection, `is_open` is false.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], names: dict[str, bytes] | None) -> None:
+        """`names` are those of the statements that this connection has prepared; more are added.
+
+        With None each is parsed anew: behind a pooler the next one may meet a process that does not know it.
+        """
         self._pgconn = connection.pgconn
         self._transformer = Transformer(connection)
-        self._names: dict[str, bytes] = {}
+        self.names = names
         self.is_waiting = False  # for an answer
 
     @property
@@ -51,12 +55,18 @@ class Wire:
 
     def send(self, statement: str, *parameters: Any) -> None:
         """Start a statement; its answer is to be fetched before the next one."""
-        name = self._names.get(statement) or self._prepare(statement)
+        name = (
+            None if self.names is None else self.names.get(statement) or self._prepare(statement, self.names)
+        )
         formats = [PyFormat.BINARY if _is_binary(value) else PyFormat.TEXT for value in parameters]
         values = self._transformer.dump_sequence(parameters, formats)
-        self._pgconn.send_query_prepared(
-            name, values, param_formats=self._transformer.formats, result_format=Format.BINARY
-        )
+        known = self._transformer.formats
+        if name is None:
+            self._pgconn.send_query_params(
+                statement.encode(), values, param_formats=known, result_format=Format.BINARY
+            )
+        else:
+            self._pgconn.send_query_prepared(name, values, param_formats=known, result_format=Format.BINARY)
         self.is_waiting = True
         self._flush()
 
@@ -82,13 +92,13 @@ class Wire:
             watched.register(descriptor, select.POLLIN)
         return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
 
-    def _prepare(self, statement: str) -> bytes:
-        name = b"broker_%d" % len(self._names)
+    def _prepare(self, statement: str, names: dict[str, bytes]) -> bytes:
+        name = b"broker_%d" % len(names)
         self._pgconn.send_prepare(name, statement.encode())
         self.is_waiting = True
         self._flush()
         self._collect()
-        self._names[statement] = name
+        names[statement] = name
         return name
 
     def _flush(self) -> None:
