@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -52,6 +52,37 @@ def parse(address: str) -> URL:
             "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
         )
         raise ValueError(message) from None
+
+
+class Place(NamedTuple):
+    """What tells one database from another, in libpq's words."""
+
+    hosts: str
+    ports: str
+    database: str
+    service: str  # a name in libpq's own file, which may name all of the others
+
+
+def libpq(url: URL) -> dict[str, Any]:
+    """What libpq is given for a URL."""
+    return dict(url.get_dialect()().create_connect_args(url)[1])
+
+
+def of_django(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What libpq is given for an entry of Django's DATABASES."""
+    words = {"dbname": "NAME", "host": "HOST", "port": "PORT"}
+    named = {name: settings[word] for name, word in words.items() if settings.get(word)}
+    return {**(settings.get("OPTIONS") or {}), **named}
+
+
+def place(given: Mapping[str, Any]) -> Place:
+    """Of what libpq is given."""
+    return Place(
+        str(given.get("host") or "").lower(),
+        str(given.get("port") or "5432"),
+        str(given.get("dbname") or ""),
+        str(given.get("service") or ""),
+    )
 
 
 _engines: dict[tuple[str, float | None], Engine] = {}

@@ -103,7 +103,7 @@ IS_OVER: Final = f"SELECT pg_try_advisory_xact_lock_shared({LOCK_SPACE}, $1::int
 FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"
 
 # For a process that lost its connection and has another: the server may believe in the old session for as
-# long as its keepalives take. Whoever holds the lock is the session; a pid in a row could be another's by now.
+# long as its keepalives take. Whoever holds the lock is the session; a pid in a row could be another's now.
 # The client is compared in case that the database is an older copy, where the number is somebody else's.
 END_SESSIONS: Final = f"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN broker_session ON id::bigint = objid::bigint

@@ -10,25 +10,24 @@ from django.conf import settings
 from django.db import connections
 from sqlalchemy.engine import URL
 
+from apps.broker import address
+
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 
 # As configured, before a test runner renames the database: its broker is then the test database as well.
-_aliases: dict[tuple[str, str, str], str] = {}
+_aliases: dict[address.Place, str] = {}
 
 
 def remember() -> None:
     """Note which databases Django has; called once, when the application is ready."""
     for alias in connections:
-        configured = connections[alias].settings_dict
         if connections[alias].vendor == "postgresql":
-            hosts = str(configured["HOST"] or (configured.get("OPTIONS") or {}).get("host") or "")
-            _aliases[hosts, str(configured["PORT"] or "5432"), str(configured["NAME"])] = alias
+            _aliases[address.place(address.of_django(connections[alias].settings_dict))] = alias
 
 
 def alias_of(url: URL) -> str | None:
     """Django's connection to the database that the URL names."""
-    host = url.host or _first(url.query.get("host")) or ""
-    return _aliases.get((host, str(url.port or _first(url.query.get("port")) or "5432"), url.database or ""))
+    return _aliases.get(address.place(address.libpq(url)))
 
 
 def followed(url: URL) -> URL:
@@ -58,7 +57,3 @@ def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
 @functools.cache
 def _for_django(statement: str) -> str:
     return _PARAMETER.sub(r"%(p\1)s", statement.replace("%", "%%"))
-
-
-def _first(value: str | tuple[str, ...] | None) -> str | None:
-    return value[0] if isinstance(value, tuple) else value
