@@ -1,4 +1,4 @@
-"""Celery's consumer: ends where it could never work, and reports from its own loop: a hung one falls silent."""
+"""Celery's consumer: ends where it could never work, and reports from its loop: a hung one falls silent."""
 
 from __future__ import annotations
 

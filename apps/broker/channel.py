@@ -134,7 +134,9 @@ class Channel(Topology):
         on_cancel: Callable[[str], Any] | None = None, **_: Any,
     ) -> str:  # fmt: skip
         """The consumer's tag. Raises NotFound, and ResourceLocked where somebody consumes exclusively."""
-        self._find_queue(queue)
+        is_durable, is_exclusive, *_ = self._find_queue(queue)
+        if is_durable and not is_exclusive:  # by now Celery has declared all that it consumes
+            self._connected.take_over()
         if self.session.run(sql.EXCLUSIVELY_CONSUMED, queue, exclusive)[0][0]:
             raise ResourceLocked(
                 f"queue {queue!r} has an exclusive consumer, or is wanted exclusively and has others"

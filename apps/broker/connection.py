@@ -6,7 +6,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from apps.broker import address, transactions
+from apps.broker import address, legacy, transactions
 from apps.broker.channel import Channel
 from apps.broker.errors import ConnectionLost
 from apps.broker.publisher import Publisher
@@ -31,6 +31,7 @@ class Connection:
         self.channels: dict[int, Channel] = {}
         self.declared: dict[str, tuple[Any, ...]] = {}  # lasting queues, by name, as they were declared
         self._ids = count(1)
+        self._has_taken_over = False
         self._beaten_at = time.monotonic()
 
     @property
@@ -41,6 +42,12 @@ class Connection:
         number = next(self._ids)
         self.channels[number] = Channel(self, number)
         return self.channels[number]
+
+    def take_over(self) -> None:
+        """Move what kombu's own transport has left, if this connection has not done so."""
+        if not self._has_taken_over:
+            legacy.move(self.session)
+            self._has_taken_over = True
 
     def drain_events(self, timeout: float | None = None) -> None:
         """Deliver one message. Raises TimeoutError (socket.timeout) when none comes in so many seconds."""

@@ -390,3 +390,23 @@ TOUCH_CONSUMED: Final = """
 UPDATE broker_queue SET used_at = now() WHERE expires_ms IS NOT NULL
   AND used_at < now() - expires_ms * interval '1 millisecond' AND EXISTS (SELECT FROM broker_consumer WHERE queue = name)
 """
+
+
+# Kombu's own tables -----------------------------------------------------------------------------------
+
+LEGACY_EXISTS: Final = """
+SELECT to_regclass('kombu_message') IS NOT NULL AND to_regclass('kombu_queue') IS NOT NULL
+"""
+
+# Session ids begin at 1.
+LEGACY_LOCK: Final = f"SELECT pg_try_advisory_xact_lock({LOCK_SPACE}, 0)"
+
+# In the order of publication. A row that kombu has locked is one that an old worker is about to take. Kombu's
+# queues for remote control and events are those of processes that have ended.
+LEGACY_NEXT: Final = """
+SELECT m.id, q.name, m.payload FROM kombu_message AS m JOIN kombu_queue AS q ON q.id = m.queue_id
+WHERE m.visible AND m.id > $1::bigint AND q.name NOT LIKE '%.pidbox' AND q.name NOT LIKE 'celeryev%'
+ORDER BY m.id LIMIT $2::int FOR UPDATE OF m SKIP LOCKED
+"""
+
+LEGACY_TAKEN: Final = "DELETE FROM kombu_message WHERE id = ANY ($1::bigint[])"

@@ -36,7 +36,7 @@ def tables(address: str) -> set[str]:
 
 
 def test_the_command_makes_what_a_start_without_it_asks_for(database_url: str, broker_url: str) -> None:
-    """78 naming the command; --check tells; then the broker's tables are there, no others, and tasks go through them."""
+    """78 naming the command; then the broker's tables are there, no others, and tasks go through them."""
     environ = {"DATABASE_URL": database_url, "CELERY_BROKER_URL": f"sqla+{broker_url}"}
     with Stack(environ=environ, embedded=False) as stack:
         assert stack.begin().wait() == 78
