@@ -11,7 +11,7 @@ from apps.broker.channel import Channel
 from apps.broker.errors import ConnectionLost
 from apps.broker.publisher import Publisher
 from apps.broker.pump import Pump
-from apps.broker.session import Session
+from apps.broker.session import CLOSED, Session
 
 if TYPE_CHECKING:
     import kombu
@@ -54,13 +54,15 @@ class Connection:
         self.pump.drain(timeout)
 
     def beat(self) -> None:
-        """Make sure that the server still answers. Raises ConnectionLost."""
+        """Make sure that the server still answers, within the heartbeat. Raises ConnectionLost."""
         if not self.session.is_open:
-            message = "the connection to the broker is closed"
-            raise ConnectionLost(message)
-        if time.monotonic() - self._beaten_at >= self.heartbeat / 2:
+            raise ConnectionLost(CLOSED)
+        if self.pump.is_attached:  # it asks every second anyway
+            if self.pump.waits_longer_than(self.heartbeat):
+                self.session.give_up(self.heartbeat)
+        elif time.monotonic() - self._beaten_at >= self.heartbeat / 2:
             self._beaten_at = time.monotonic()
-            self.session.run("SELECT 1")
+            self.session.require_answer(self.heartbeat)
 
     def close(self) -> None:
         """Return what is not acknowledged, and the connection to its pool."""

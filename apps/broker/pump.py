@@ -38,6 +38,7 @@ class Pump:
         self._done: deque[int] = deque()  # acknowledged, not yet told to the server
         self._arrived: deque[tuple[Subscription, Message]] = deque()
         self._on_rows: OnRows | None = None  # of the statement that is under way
+        self._asked_at: float | None = None  # when it was sent, if its answer is due soon
         self._errand: str | None = None  # a statement that may take longer
         self._hub: Hub | None = None
         self._is_turn_planned = False
@@ -82,6 +83,14 @@ class Pump:
         hub.remove_reader(self._session.wire.fileno())
         self._hub = None
 
+    @property
+    def is_attached(self) -> bool:
+        return self._hub is not None
+
+    def waits_longer_than(self, limit_s: float) -> bool:
+        """Whether the server owes an answer for so many seconds; a VACUUM may take its time."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > limit_s
+
     def acknowledge(self, message_id: int) -> None:
         """The message is done. Told to the server with the next claim, or now if there will be none."""
         if self._hub is not None and self._subscriptions:
@@ -124,6 +133,7 @@ class Pump:
                 with Translated(self._session):
                     self._session.wire.send(statement, *parameters)
                 self._on_rows = on_rows
+                self._asked_at = None if on_rows is _ignore_errand else time.monotonic()
                 return
         self._sleep()
 
@@ -151,7 +161,7 @@ class Pump:
             self._plan_turn()
 
     def _finish(self, rows: list[Row]) -> None:
-        on_rows, self._on_rows = self._on_rows, None
+        on_rows, self._on_rows, self._asked_at = self._on_rows, None, None
         if on_rows is not None:
             on_rows(rows)
 
@@ -212,7 +222,7 @@ class Pump:
     def _next_chore(self, now: float) -> tuple[str, tuple[Any, ...], OnRows] | None:
         if errand := self._errand:
             self._errand = None
-            return errand, (), _ignore
+            return errand, (), _ignore_errand
         if self._chores.next_due is not None and now >= self._chores.next_due:
             return sql.PROMOTE, (), self._promoted
         if now >= self._chores.next_tick:
@@ -278,3 +288,7 @@ class Pump:
 
 def _ignore(_: list[Row]) -> None:
     """Acknowledgements have no answer."""
+
+
+def _ignore_errand(_: list[Row]) -> None:
+    """Nor has what may take longer."""

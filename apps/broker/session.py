@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
 from psycopg.errors import (
@@ -107,6 +107,20 @@ class Session:
             if self.wire.is_waiting:
                 self.before_statement()
             return self.wire.run(statement, *parameters)
+
+    def require_answer(self, limit_s: float) -> None:
+        """Ask something, and raise ConnectionLost where no answer comes within so many seconds."""
+        with self.lock, Translated(self):
+            if self.wire.is_waiting:
+                self.before_statement()
+            if not self.wire.is_answered(limit_s):
+                self.give_up(limit_s)
+
+    def give_up(self, limit_s: float) -> NoReturn:
+        """Raises ConnectionLost: a server has been silent for so many seconds."""
+        self.abandon()
+        message = f"the connection to the broker was lost: no answer within {limit_s:g} s"
+        raise ConnectionLost(message)
 
     def listen(self, channel: str) -> None:
         """Be told what is notified on this channel."""

@@ -7,6 +7,7 @@ and collects the answer when it is there, with psycopg's libpq wrapper and psyco
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -69,6 +70,18 @@ class Wire:
             self._pgconn.send_query_prepared(name, values, param_formats=known, result_format=Format.BINARY)
         self.is_waiting = True
         self._flush()
+
+    def is_answered(self, limit_s: float) -> bool:
+        """Whether the server answers a question of no consequence within so many seconds."""
+        self._pgconn.send_query(b"SELECT 1")
+        self.is_waiting = True
+        self._flush()
+        deadline = time.monotonic() + limit_s
+        while self.answer() is None:
+            if not self.wait(deadline - time.monotonic()):
+                return False
+            self.read()
+        return True
 
     def answer(self) -> list[Row] | None:
         """The rows of what was sent; None while they are still to come."""
