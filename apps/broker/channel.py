@@ -153,9 +153,10 @@ class Channel(Topology):
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, **_: Any) -> None:
         """No more messages; what was delivered stays the channel's."""
-        if not (subscription := self._subscriptions.pop(consumer_tag, None)):
-            return
+        subscription = self._subscriptions.pop(consumer_tag, None)
         self.no_ack_consumers.discard(consumer_tag)
+        if subscription is None or self.connection is None:  # it ended with its connection
+            return
         self._connected.pump.remove(subscription)
         self.session.run(sql.UNSUBSCRIBE, self.session.id, f"{self.channel_id}:{consumer_tag}")
         self.session.run(sql.TOUCH_QUEUE, subscription.queue)

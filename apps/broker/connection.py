@@ -70,10 +70,12 @@ class Connection:
             for channel in list(self.channels.values()):
                 channel.close()
         finally:
+            self.pump.leave_loop()
             self.session.close()
 
     def collect(self) -> None:
         """Forget a connection that is broken; its server side ends by itself."""
+        self.pump.leave_loop()
         for channel in self.channels.values():
             channel.connection = None
         self.channels.clear()

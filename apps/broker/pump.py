@@ -6,15 +6,17 @@ one takes along whatever was acknowledged meanwhile. Without a loop (`drain_even
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kombu.asynchronous import Hub
 
 from apps.broker import sql
 from apps.broker.chores import INTERVAL_S, Chores, Look
+from apps.broker.errors import ConnectionLost
 from apps.broker.session import Translated, channel_of
 from apps.broker.subscription import Hot, Subscription
 
@@ -81,6 +83,10 @@ class Pump:
 
     def detach(self, hub: Hub) -> None:
         hub.remove_reader(self._session.wire.fileno())
+        self.leave_loop()
+
+    def leave_loop(self) -> None:
+        """Turns that are planned do nothing; the loop may be another connection's by then."""
         self._hub = None
 
     @property
@@ -111,16 +117,27 @@ class Pump:
 
     def _planned_turn(self) -> None:
         self._is_turn_planned = False
-        self._turn()
+        with self._told_once():
+            self._turn()
 
     def _on_readable(self) -> None:
-        with self._session.lock, Translated(self._session):
-            self._session.wire.read()
-            self._note_notifications()
-            if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
-                self._finish(rows)
-        self._deliver_all()
-        self._turn()
+        with self._told_once():
+            with self._session.lock, Translated(self._session):
+                self._session.wire.read()
+                self._note_notifications()
+                if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
+                    self._finish(rows)
+            self._deliver_all()
+            self._turn()
+
+    @contextlib.contextmanager
+    def _told_once(self) -> Iterator[None]:
+        """The loop is told that the connection was lost, and not again by each turn that is still planned."""
+        try:
+            yield
+        except ConnectionLost:
+            self.leave_loop()
+            raise
 
     def _turn(self) -> None:
         """Start the next statement, unless one is under way."""
@@ -149,7 +166,8 @@ class Pump:
     def _woken(self, at: float) -> None:
         if self._wake_at == at:
             self._wake_at = None
-        self._turn()
+        with self._told_once():
+            self._turn()
 
     def _settle(self) -> None:
         """Somebody wants to run a statement: fetch the answer to ours first. It is delivered from the loop."""

@@ -179,7 +179,7 @@ class Translated:
         if isinstance(error, (IdleInTransactionSessionTimeout, ReadOnlySqlTransaction)):
             self._session.abandon()
         if isinstance(error, psycopg.Error) and not self._session.is_open:
-            message = f"the connection to the broker was lost: {str(error).strip()}"
+            message = f"the connection to the broker was lost: {' '.join(str(error).split())}"
             raise ConnectionLost(message) from error
 
 

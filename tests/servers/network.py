@@ -49,7 +49,9 @@ class Network:
         except OSError:
             writer.transport.abort()
             return
-        self._ways.append(_Way(_carrier(reader, far_writer), _carrier(far_reader, writer), writer, far_writer))
+        self._ways.append(
+            _Way(_carrier(reader, far_writer), _carrier(far_reader, writer), writer, far_writer)
+        )
 
     async def _reset_clients(self) -> None:
         await self._silence()
