@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from apps.broker import pooler
 
 if TYPE_CHECKING:
     import kombu
@@ -78,6 +80,11 @@ def masked(address: str, mask: str) -> str:
     return re.sub(r"([?&]password=)[^&]*", rf"\g<1>{mask}", hidden)
 
 
+def libpq(url: URL) -> dict[str, Any]:
+    """What libpq is given for a URL."""
+    return dict(url.get_dialect()().create_connect_args(url)[1])
+
+
 _engines: dict[tuple[str, float | None], Engine] = {}
 _lock = threading.Lock()
 
@@ -92,16 +99,19 @@ def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
             }
             if connect_timeout_s and "connect_timeout" not in url.query:
                 arguments["connect_timeout"] = max(2, round(connect_timeout_s))  # libpq takes 1 for 2
+            # psycopg would prepare what SQLAlchemy asks often; a pooler's next process would not know it.
             _engines[key] = create_engine(
                 url,
-                connect_args={"autocommit": True, **arguments},
+                connect_args={"autocommit": True, "prepare_threshold": None, **arguments},
                 pool_size=POOL_SIZE,
                 max_overflow=-1,
                 pool_use_lifo=True,
                 pool_pre_ping=True,
                 pool_reset_on_return=None,
                 isolation_level="AUTOCOMMIT",
+                use_native_hstore=False,  # asking for its number takes a transaction
             )
+            event.listen(_engines[key], "connect", pooler.note)
         return _engines[key]
 
 

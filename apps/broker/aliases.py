@@ -38,7 +38,7 @@ def remember() -> None:
     for alias in connections:
         connection = connections[alias]
         if connection.vendor == "postgresql":
-            _places.setdefault(_configured(connection.settings_dict), alias)
+            _places.setdefault(place_in(connection.settings_dict), alias)
             _configured_names[alias] = str(connection.settings_dict["NAME"])
             _creations[alias] = connection.creation
 
@@ -50,12 +50,18 @@ def postgresql() -> tuple[str, ...]:
 
 def alias_of(url: URL) -> str | None:
     """The first of Django's databases that is the one which the URL names, as far as names can tell."""
-    return _places.get(_named(url))
+    return _places.get(place_of(url))
 
 
 def database_of(alias: str | None) -> str | None:
     """The name that the database goes by now."""
     return str(connections.settings[alias]["NAME"]) if alias else None
+
+
+def followed(url: URL) -> URL:
+    """The URL, with the name that its database goes by now."""
+    name = database_of(alias_of(url))
+    return url.set(database=name) if name else url
 
 
 def is_renamed(alias: str | None) -> bool:
@@ -87,14 +93,16 @@ def _closing(alias: str, destroy: Callable[..., None]) -> Callable[..., None]:
     return destroy_test_db
 
 
-def _configured(settings: Mapping[str, Any]) -> Place:
+def place_in(settings: Mapping[str, Any]) -> Place:
+    """Of an entry of Django's DATABASES."""
     options = settings.get("OPTIONS") or {}
     hosts = str(settings["HOST"] or options.get("host") or "")
     ports = str(settings["PORT"] or options.get("port") or "")
     return Place(_servers(hosts.split(","), ports.split(",")), str(settings["NAME"]))
 
 
-def _named(url: URL) -> Place:
+def place_of(url: URL) -> Place:
+    """Of the broker's URL."""
     hosts, ports = [], []
     for given in _several(url.query.get("host")) or [url.host or ""]:
         host, _, port = given.partition(":") if given.count(":") == 1 else (given, "", "")

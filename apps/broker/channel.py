@@ -162,7 +162,9 @@ class Channel(Topology):
 
         Raises NotFound, AccessRefused where somebody consumes exclusively, NotAllowed for a tag in use.
         """
-        self._find_queue(queue)
+        is_durable, is_exclusive = self._find_queue(queue)[:2]
+        if is_durable and not is_exclusive:  # by now Celery has declared all that it consumes
+            self._connected.take_over()
         if consumer_tag in self._subscriptions:
             raise NotAllowed(f"attempt to reuse consumer tag {consumer_tag!r}")
         if self.session.run(sql.EXCLUSIVELY_CONSUMED, queue, exclusive)[0][0]:
@@ -181,9 +183,10 @@ class Channel(Topology):
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, **_: Any) -> None:
         """No more messages; what was delivered stays the channel's."""
-        if not (subscription := self._subscriptions.pop(consumer_tag, None)):
-            return
+        subscription = self._subscriptions.pop(consumer_tag, None)
         self.no_ack_consumers.discard(consumer_tag)
+        if subscription is None or self.connection is None:  # it ended with its connection
+            return
         self._connected.pump.remove(subscription)
         self.session.run(sql.UNSUBSCRIBE, self.session.id, f"{self.channel_id}:{consumer_tag}")
         self.session.run(sql.TOUCH_QUEUE, subscription.queue)

@@ -157,7 +157,7 @@ class Publisher:
         for queue, has_limit, *_ in rows:
             if has_limit and alias is None:
                 self._session.run(sql.TRIM, queue)
-            elif has_limit and connections[alias].in_atomic_block:
+            elif has_limit and alias and connections[alias].in_atomic_block:
                 transaction.on_commit(partial(self._trim, queue), using=alias, robust=True)
         return rows
 

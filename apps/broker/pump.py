@@ -7,15 +7,17 @@ steps wait.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kombu.asynchronous import Hub
 
 from apps.broker import broadcast, sql
 from apps.broker.chores import INTERVAL_S, Chores, Look
+from apps.broker.errors import ConnectionLost
 from apps.broker.readahead import KEPT_S, ReadAhead
 from apps.broker.session import Translated, channel_of
 from apps.broker.subscription import BATCH, Hot, Subscription
@@ -44,6 +46,7 @@ class Pump:
         self._read_ahead = ReadAhead()
         self._on_rows: OnRows | None = None  # of the statement that is under way
         self._missing: set[str] = set()  # queues that were deleted, and their consumers not told
+        self._asked_at: float | None = None  # when it was sent, if its answer is due soon
         self._errand: str | None = None  # a statement that may take longer
         self._hub: Hub | None = None
         self._is_turn_planned = False
@@ -101,7 +104,19 @@ class Pump:
 
     def detach(self, hub: Hub) -> None:
         hub.remove_reader(self._session.wire.fileno())
+        self.leave_loop()
+
+    def leave_loop(self) -> None:
+        """Turns that are planned do nothing; the loop may be another connection's by then."""
         self._hub = None
+
+    @property
+    def is_attached(self) -> bool:
+        return self._hub is not None
+
+    def waits_longer_than(self, limit_s: float) -> bool:
+        """Whether the server owes an answer for so many seconds; a VACUUM may take its time."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > limit_s
 
     def acknowledge(self, message_id: int) -> None:
         """The message is done. Told to the server with the next claim, or now if there will be none."""
@@ -124,17 +139,28 @@ class Pump:
 
     def _planned_turn(self) -> None:
         self._is_turn_planned = False
-        self._note_notifications()  # those that came with the answer to somebody's statement
-        self._turn()
+        with self._told_once():
+            self._note_notifications()  # those that came with the answer to somebody's statement
+            self._turn()
 
     def _on_readable(self) -> None:
-        with self._session.lock, Translated(self._session):
-            self._session.wire.read()
-            self._note_notifications()
-            if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
-                self._finish(rows)
-        self._deliver_all()
-        self._turn()
+        with self._told_once():
+            with self._session.lock, Translated(self._session):
+                self._session.wire.read()
+                self._note_notifications()
+                if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
+                    self._finish(rows)
+            self._deliver_all()
+            self._turn()
+
+    @contextlib.contextmanager
+    def _told_once(self) -> Iterator[None]:
+        """The loop is told that the connection was lost, and not again by each turn that is still planned."""
+        try:
+            yield
+        except ConnectionLost:
+            self.leave_loop()
+            raise
 
     def _turn(self) -> None:
         """Start the next statement, unless one is under way."""
@@ -147,6 +173,7 @@ class Pump:
                 with Translated(self._session):
                     self._session.wire.send(statement, *parameters)
                 self._on_rows = on_rows
+                self._asked_at = None if on_rows is _ignore_errand else time.monotonic()
                 return
         self._sleep()
 
@@ -162,7 +189,8 @@ class Pump:
     def _woken(self, at: float) -> None:
         if self._wake_at == at:
             self._wake_at = None
-        self._turn()
+        with self._told_once():
+            self._turn()
 
     def _settle(self) -> None:
         """Somebody wants to run a statement.
@@ -178,7 +206,7 @@ class Pump:
 
     def _finish(self, rows: list[Row]) -> None:
         self._note_notifications()
-        on_rows, self._on_rows = self._on_rows, None
+        on_rows, self._on_rows, self._asked_at = self._on_rows, None, None
         if on_rows is not None:
             on_rows(rows)
 
@@ -272,7 +300,7 @@ class Pump:
     def _next_chore(self, now: float) -> tuple[str, tuple[Any, ...], OnRows] | None:
         if errand := self._errand:
             self._errand = None
-            return errand, (), _ignore
+            return errand, (), _ignore_errand
         if self._chores.next_due is not None and now >= self._chores.next_due:
             return sql.PROMOTE, (), self._promoted
         if now >= self._chores.next_tick:
@@ -368,3 +396,7 @@ class Pump:
 
 def _ignore(_: list[Row]) -> None:
     """Acknowledgements have no answer."""
+
+
+def _ignore_errand(_: list[Row]) -> None:
+    """Nor has what may take longer."""

@@ -123,6 +123,16 @@ FROM pg_database WHERE datname = current_database()
 # A clean end. The lock goes with the connection, which is closed next.
 FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"
 
+# For a process that lost its connection and has another: the server may believe in the old session for as
+# long as its keepalives take. Whoever holds the lock is the session; a pid in a row could be another's now.
+# The client is compared in case that the database is an older copy, where the number is somebody else's.
+END_SESSIONS: Final = f"""
+SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN broker_session ON id::bigint = objid::bigint
+WHERE locktype = 'advisory' AND classid = {LOCK_SPACE} AND objsubid = 2 AND granted AND mode = 'ExclusiveLock'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND id = ANY ($1::int[]) AND client = $2::text
+"""
+
 
 # Publishing -------------------------------------------------------------------------------------------
 
@@ -577,3 +587,23 @@ ORDER BY asked.id
 """
 
 DISCARD: Final = "DELETE FROM broker_deadletter WHERE id = ANY ($1::bigint[]) RETURNING id"
+
+
+# Kombu's own tables -----------------------------------------------------------------------------------
+
+LEGACY_EXISTS: Final = """
+SELECT to_regclass('kombu_message') IS NOT NULL AND to_regclass('kombu_queue') IS NOT NULL
+"""
+
+# Session ids begin at 1.
+LEGACY_LOCK: Final = f"SELECT pg_try_advisory_xact_lock({LOCK_SPACE}, 0)"
+
+# In the order of publication. A row that kombu has locked is one that an old worker is about to take. Kombu's
+# queues for remote control and events are those of processes that have ended.
+LEGACY_NEXT: Final = """
+SELECT m.id, q.name, m.payload FROM kombu_message AS m JOIN kombu_queue AS q ON q.id = m.queue_id
+WHERE m.visible AND m.id > $1::bigint AND q.name NOT LIKE '%.pidbox' AND q.name NOT LIKE 'celeryev%'
+ORDER BY m.id LIMIT $2::int FOR UPDATE OF m SKIP LOCKED
+"""
+
+LEGACY_TAKEN: Final = "DELETE FROM kombu_message WHERE id = ANY ($1::bigint[])"

@@ -79,6 +79,7 @@ def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """
     connection = connections[alias]
     connection.validate_no_broken_transaction()
+    connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
         cursor.adapters.register_dumper(str, StrBinaryDumper)
         cursor.adapters.register_dumper(list, ListBinaryDumper)  # text in a list is escaped at a price

@@ -38,7 +38,7 @@ DIFFERENT = [
 
 
 def _is_named(database: str, broker: str, monkeypatch: pytest.MonkeyPatch) -> bool:
-    place = aliases._configured({"OPTIONS": {}, **dj_database_url.parse(database)})
+    place = aliases.place_in({"OPTIONS": {}, **dj_database_url.parse(database)})
     monkeypatch.setattr(aliases, "_places", {place: "default"})
     return aliases.alias_of(address.parse(broker)) == "default"
 
