@@ -77,7 +77,8 @@ class Publisher:
             return len(self._limited(rows, alias))
         self._begin()
         destination = (exchange, routing_key)
-        announced = self._announcements.publishing(destination) or due is not None
+        # What is to overtake must be known at once.
+        announced = self._announcements.publishing(destination) or due is not None or parameters[2] > 0
         rows = self._session.run(statement, *parameters, announced and due is None, *last)
         if self._announcements.published(destination, announced):
             self._session.run(sql.NOTIFY, [row[0] for row in rows])
