@@ -61,9 +61,11 @@ class Connection:
         self.pump.drain(timeout)
 
     def beat(self) -> None:
-        """Make sure that the server still answers, within the heartbeat. Raises ConnectionLost."""
+        """Make sure that the server still answers, within the heartbeat if there is one. Raises ConnectionLost."""
         if not self.session.is_open:
             raise ConnectionLost(CLOSED)
+        if not self.heartbeat:
+            return
         if self.pump.is_attached:  # it asks every second anyway
             if self.pump.waits_longer_than(self.heartbeat):
                 self.session.give_up(self.heartbeat)
