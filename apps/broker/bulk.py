@@ -49,8 +49,8 @@ def send_many(signatures: Iterable[Signature], **options: Any) -> list[AsyncResu
     if app.conf.task_always_eager:
         return [_plain(signature).apply_async(**options) for signature in signatures]
     with app.producer_or_acquire(None) as producer:
-        _connect(app, producer)
         try:
+            _connect(app, producer)
             with _whole(producer), producer.batch(max_size=STATEMENT) as batch:
                 sender = _Sender(app, producer, batch, options)
                 return [sender.send(_plain(signature)) for signature in signatures]
@@ -66,9 +66,12 @@ def _plain(signature: Signature) -> Signature:
 
 
 def _connect(app: Celery, producer: Producer) -> None:
-    """Find a broken connection before something is lost with it, and wait for a broker as `delay` does."""
-    policy = app.conf.task_publish_retry_policy if app.conf.task_publish_retry else {"max_retries": 1}
-    producer.connection.ensure(producer, lambda: _ping(producer), **policy)()
+    """Find out whether the connection still works before anything relies on it, and try as often as `delay` does."""
+    if app.conf.task_publish_retry:
+        policy = app.conf.task_publish_retry_policy
+        producer.connection.ensure(producer, lambda: _ping(producer), **policy)()
+    else:
+        _ping(producer)
 
 
 def _ping(producer: Producer) -> None:

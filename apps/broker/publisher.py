@@ -67,7 +67,7 @@ class Publisher:
         ]  # fmt: skip
         statement = _STATEMENTS[bool(exchange), due is not None]
         last = [due] if due else []
-        if (alias := self._joining.alias()) and not transactions.is_continuation(message):
+        if (alias := self._joining.alias()) and not transactions.goes_at_once(message, exchange):
             rows = transactions.run(alias, statement, *parameters, True, *last)
             return len(self._limited(rows, alias))
         self._begin()

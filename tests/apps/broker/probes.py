@@ -30,6 +30,18 @@ def add(x: int, y: int = 0) -> int:
     return x + y
 
 
+class Urgent(Task[Any, Any]):
+    """Has a way of its own to be sent."""
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        return super().apply_async(*args, **{**options, "queue": "high"})
+
+
+@shared_task(name="probe.urgent", base=Urgent)
+def urgent() -> None:
+    """Nothing but sent."""
+
+
 @shared_task(name="probe.collect")
 def collect(lines: list[str], path: str) -> None:
     leave(path, "+".join(lines))

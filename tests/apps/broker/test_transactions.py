@@ -375,6 +375,7 @@ def test_a_worker_sees_what_is_committed_and_nothing_else(tmp_path: Path) -> Non
         with rolled_back():
             note.delay(place, "never")
         with transaction.atomic():
+            assert app.control.ping(timeout=10, limit=1)  # remote control waits for no commit
             chain(note.si(place, "first"), note.si(place, "second"))()
             group(note.si(place, "one"), note.si(place, "two"))()
             chord([note.si(place, "x"), note.si(place, "y")], collect.s(place))()
