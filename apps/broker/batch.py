@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Collects messages for one channel; kombu flushes and closes it. A mandatory one, or one to an exchange, goes at once."""
+    """Collects messages for one channel; kombu flushes and closes it.
+
+    A mandatory message, and one to an exchange, goes at once.
+    """
 
     def __init__(self, channel: Channel, max_size: int) -> None:
         self.channel = channel

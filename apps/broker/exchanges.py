@@ -11,9 +11,9 @@ TYPES: Final = {"amq.direct": "direct", "amq.topic": "topic", "amq.fanout": "fan
 
 
 def restore(using: str, apps: Any = installed, **_: Any) -> None:
-    """Put them back where they are missing: `manage.py flush` empties all tables, and so does TransactionTestCase.
+    """Put them back where they are missing: `manage.py flush` empties all tables, and so does a test.
 
-    `apps` are the models as the migrations have them, which may be none.
+    `apps` has the models as the migrations have them, perhaps none.
     """
     if connections[using].vendor != "postgresql" or not router.allow_migrate(using, "broker"):
         return

@@ -89,9 +89,9 @@ class Publisher:
         return {row[0]: row[2] for row in rows}
 
     def refuse_stale(self, exchange: str, routing_key: str) -> None:
-        """For what no queue took: raises Django's OperationalError where one would, if the transaction could but see it.
+        """For what no queue took. Raises Django's OperationalError where one does, unseen by the transaction.
 
-        That is one of isolation level `repeatable read` or higher, which began before the queue was declared.
+        It is one of isolation level `repeatable read` or higher then, and older than the queue.
         """
         if alias := self._joining.alias():
             statement = sql.HAS_ROUTES if exchange else sql.HAS_ROUTE
@@ -133,14 +133,16 @@ class Publisher:
     def _limited(
         self, rows: Sequence[tuple[Any, ...]], alias: str | None = None
     ) -> Sequence[tuple[Any, ...]]:
-        """The same rows; queues that have a limit drop what is above it, at the end of Django's transaction in one.
+        """The same rows. Queues with a limit drop what is above it: at once, or after Django's transaction.
 
-        Not before: it would hold locks on rows that other transactions want to drop, too.
+        Within, it would hold locks on rows that other transactions want to drop, too.
         """
-        for queue, has_limit, *_ in rows:
-            if has_limit and alias is None:
+        full = [row[0] for row in rows if row[1]]
+        if alias is None:
+            for queue in full:
                 self._session.run(sql.TRIM, queue)
-            elif has_limit and connections[alias].in_atomic_block:
+        elif connections[alias].in_atomic_block:
+            for queue in full:
                 transaction.on_commit(partial(self._trim, queue), using=alias, robust=True)
         return rows
 

@@ -1,7 +1,7 @@
 """Django's own transaction, where it is on the broker's tables: what is sent in it is part of it.
 
-Whether it is on them is asked of the server, once a connection, since one server goes by many names. Who logs in does
-not matter: Django's user then needs the rights to the broker's tables.
+Whether it is on them is asked of the server, once a connection, since one server goes by many names. Who logs
+in does not matter: Django's user then needs the rights to the broker's tables.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def is_open(alias: str) -> bool:
 def goes_at_once(message: Prepared, exchange: str) -> bool:
     """Whether it has to be sent in spite of a transaction.
 
-    Remote control has: whoever sends it waits for the answer within the transaction. So has what a running task
-    sends in its own place, a retry or a replacement: it leaves the task by an exception, which rolls a transaction
-    back, and it would be lost.
+    Remote control has: whoever sends it waits for the answer within the transaction. So has what a running
+    task sends in its own place, a retry or a replacement: Celery raises an exception next, which rolls the
+    transaction back, and it would be lost.
     """
     return exchange.endswith(_REMOTE_CONTROL) or _is_continuation(message.headers)
 
@@ -78,7 +78,7 @@ def _is_continuation(headers: Mapping[str, Any]) -> bool:
 def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """The rows of one of our statements, as part of Django's transaction. Raises Django's database errors.
 
-    With psycopg's cursor: sending a task counts as no query, whatever the broker, and DEBUG keeps no text of it.
+    With psycopg's cursor: sending a task counts as no query, whatever the broker, and DEBUG keeps no copy.
     """
     connection = connections[alias]
     connection.validate_no_broken_transaction()

@@ -42,6 +42,12 @@ def urgent() -> None:
     """Nothing but sent."""
 
 
+class Again(Task[Any, Any]):
+    """Is given back when it is killed at its time limit."""
+
+    acks_on_timeout = False
+
+
 @shared_task(name="probe.collect")
 def collect(lines: list[str], path: str) -> None:
     leave(path, "+".join(lines))
@@ -89,7 +95,7 @@ def overrun(path: str) -> None:
     time.sleep(60)  # seconds; the end comes sooner
 
 
-@shared_task(name="probe.overrun_again", acks_late=True, acks_on_timeout=False)
+@shared_task(name="probe.overrun_again", base=Again, acks_late=True)
 def overrun_again(path: str) -> None:
     leave(path, "begun")
     time.sleep(60)  # seconds; the end comes sooner
