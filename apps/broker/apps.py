@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
 
 
 class BrokerConfig(AppConfig):
@@ -12,8 +11,7 @@ class BrokerConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here: they need the models, and Celery.
-        from apps.broker import aliases, exchanges, failure, signals
+        from apps.broker import aliases, failure, signals
 
         aliases.remember()
-        post_migrate.connect(exchanges.restore, sender=self)
         signals.given_up.connect(failure.record)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Collects messages for one channel.
+    """Collects messages for one channel; kombu flushes and closes it.
 
-    Kombu flushes and closes it. A mandatory one, or one to an exchange, goes at once.
+    A mandatory message, and one to an exchange, goes at once.
     """
 
     def __init__(self, channel: Channel, max_size: int) -> None:

@@ -61,7 +61,10 @@ class Connection:
         self.pump.drain(timeout)
 
     def beat(self) -> None:
-        """Make sure that the server still answers, within the heartbeat if there is one. Raises ConnectionLost."""
+        """Make sure that the server still answers, within the heartbeat if there is one.
+
+        Raises ConnectionLost.
+        """
         if not self.session.is_open:
             raise ConnectionLost(CLOSED)
         if not self.heartbeat:

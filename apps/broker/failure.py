@@ -1,4 +1,4 @@
-"""What becomes of a task that is given up: its result says so, as for any that fails."""
+"""What becomes of a task whose message is given up: its result says so, as for any that fails."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from celery import current_app, states
 from celery.app.task import Context
 from celery.exceptions import WorkerLostError
 from celery.signals import task_failure
-from kombu import serialization
 
-from apps.broker.message import Message
+from apps.broker.call import Call
 
 logger = logging.getLogger(__name__)
 
@@ -19,38 +18,28 @@ logger = logging.getLogger(__name__)
 def record(envelope: str, body: bytes, deaths: int, reason: str, **_: Any) -> None:
     """Mark the task of a dead letter as failed, with its errbacks and its chord.
 
-    Other messages have no result.
-    """
-    message = Message(None, 0, None, True, envelope, body)
-    if "task" not in message.headers:
-        return
-    request = _request(message)
-    logger.error("%s[%s] is a dead letter after %d deaths: %s", request.task, request.id, deaths, reason)
-    if not _has_succeeded(request):
-        _fail(request, WorkerLostError(f"given up after {deaths} deaths, the last: {reason}"))
-
-
-def _request(message: Message) -> Context:
-    """What the task would have found in `self.request`.
-
     Raises ContentDisallowed for what no worker would read.
     """
-    message.accept = serialization.prepare_accept_content(current_app.conf.accept_content)
-    args, kwargs, embedded = message.decode()
-    properties = {name: message.properties.get(name) for name in ("correlation_id", "reply_to")}
-    given = {"args": args, "kwargs": kwargs, "delivery_info": message.delivery_info}
-    return Context({**message.headers, **given, **properties, **embedded})
+    if (call := Call.of(envelope, body)) is None:
+        return
+    name, id_ = call.headers["task"], call.headers["id"]
+    logger.error("%s[%s] is a dead letter after %d deaths: %s", name, id_, deaths, reason)
+    if not _has_succeeded(call):
+        _fail(call, WorkerLostError(f"given up after {deaths} deaths, the last: {reason}"))
 
 
-def _has_succeeded(request: Context) -> bool:
+def _has_succeeded(call: Call) -> bool:
     """It may have ended well, and its worker died before it said so."""
-    return not request.ignore_result and current_app.backend.get_state(request.id) == states.SUCCESS
+    if call.headers.get("ignore_result"):
+        return False
+    return bool(current_app.backend.get_state(call.headers["id"]) == states.SUCCESS)
 
 
-def _fail(request: Context, error: WorkerLostError) -> None:
-    task = current_app.tasks.get(request.task)
-    stores = not request.ignore_result or bool(task and task.store_errors_even_if_ignored)
-    current_app.backend.mark_as_failure(request.id, error, request=request, store_result=stores)
+def _fail(call: Call, error: WorkerLostError) -> None:
+    id_, task = call.headers["id"], current_app.tasks.get(call.headers["task"])
+    stores = not call.headers.get("ignore_result") or bool(task and task.store_errors_even_if_ignored)
+    given = {"args": call.args, "kwargs": call.kwargs}
+    request = Context({**call.headers, **call.properties, **given, **call.embedded, "delivery_info": {}})
+    current_app.backend.mark_as_failure(id_, error, request=request, store_result=stores)
     if task is not None:
-        given = {"task_id": request.id, "exception": error, "args": request.args, "kwargs": request.kwargs}
-        task_failure.send(sender=task, **given, traceback=None, einfo=None)
+        task_failure.send(sender=task, task_id=id_, exception=error, traceback=None, einfo=None, **given)

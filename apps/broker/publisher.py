@@ -60,11 +60,13 @@ class Publisher:
 
     def publish(self, letter: Letter) -> int:
         """The number of queues that took it."""
+        message, exchange, routing_key = letter
         alias = self._joining.alias()
-        is_broadcast = alias is None and broadcast.is_one(letter)
+        if alias and transactions.goes_at_once(message, exchange):
+            alias = None
+        is_broadcast = alias is None and not self._is_whole and broadcast.is_one(letter)
         if is_broadcast and (sent := broadcast.publish(self._session, letter)) is not None:
             return len(self._limited(sent))
-        message, exchange, routing_key = letter
         due = envelope.due_at(message)
         parameters: list[Any] = [
             exchange, routing_key, envelope.priority(message), envelope.time_to_live_ms(message),
@@ -72,7 +74,7 @@ class Publisher:
         ]  # fmt: skip
         statement = _STATEMENTS[bool(exchange), due is not None]
         last = [due] if due else []
-        if alias and not transactions.is_continuation(message):
+        if alias:
             rows = transactions.run(alias, statement, *parameters, True, *last)
             return len(self._limited(rows, alias))
         self._begin()
@@ -95,10 +97,9 @@ class Publisher:
         return {row[0]: row[2] for row in rows}
 
     def refuse_stale(self, exchange: str, routing_key: str) -> None:
-        """For what no queue took: raises Django's OperationalError where one would, if the transaction could
-        but see it.
+        """For what no queue took. Raises Django's OperationalError where one does, unseen by the transaction.
 
-        That is one of isolation level `repeatable read` or higher, which began before the queue was declared.
+        It is one of isolation level `repeatable read` or higher then, and older than the queue.
         """
         if alias := self._joining.alias():
             statement = sql.HAS_ROUTES if exchange else sql.HAS_ROUTE
@@ -150,15 +151,16 @@ class Publisher:
     def _limited(
         self, rows: Sequence[tuple[Any, ...]], alias: str | None = None
     ) -> Sequence[tuple[Any, ...]]:
-        """The same rows; queues that have a limit drop what is above it, at the end of Django's transaction
-        in one.
+        """The same rows. Queues with a limit drop what is above it: at once, or after Django's transaction.
 
-        Not before: it would hold locks on rows that other transactions want to drop, too.
+        Within, it would hold locks on rows that other transactions want to drop, too.
         """
-        for queue, has_limit, *_ in rows:
-            if has_limit and alias is None:
+        full = [row[0] for row in rows if row[1]]
+        if alias is None:
+            for queue in full:
                 self._session.run(sql.TRIM, queue)
-            elif has_limit and alias and connections[alias].in_atomic_block:
+        elif connections[alias].in_atomic_block:
+            for queue in full:
                 transaction.on_commit(partial(self._trim, queue), using=alias, robust=True)
         return rows
 

@@ -1,15 +1,14 @@
-"""Celery's request for a task, with one thing more: a message that comes back because its process ended
-counts as a death.
+"""Celery's request for a task, and one thing more: a message that its process ends with counts as a death.
 
 Celery gives such a message back for ever where tasks have `acks_late` and `reject_on_worker_lost`. What a
-task rejects by itself, and what a worker returns while it stops, is no death.
+task rejects by itself is no death, nor is what a worker returns while it stops.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback  # type: ignore[attr-defined]
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import request, state
 
@@ -23,7 +22,7 @@ class Request(request.Request):
     _loss: str | None = None
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Celery acknowledges a task that it kills at its time limit, unless `task_acks_on_timeout` is off."""
+        """Celery acknowledges what it kills at a time limit, unless `task_acks_on_timeout` is off."""
         if not soft:
             self._loss = _reason(TimeLimitExceeded(timeout))
         super().on_timeout(soft, timeout)

@@ -6,6 +6,5 @@ from typing import Final
 
 from django.dispatch import Signal
 
-# A message has become a dead letter: `envelope` and `body` as they are stored, `deaths`, and the `reason` of
-# the last.
+# A message has become a dead letter: `envelope` and `body` as stored, `deaths`, and the `reason` of the last.
 given_up: Final = Signal()

@@ -23,7 +23,7 @@ from django.test import override_settings
 from kombu.utils import json
 
 from apps.broker import address, aliases
-from apps.broker.message import Message as Delivered
+from apps.broker.call import Call
 from apps.broker.models import Delayed, Message
 
 if TYPE_CHECKING:
@@ -131,14 +131,11 @@ class AssertSentMixin(Base):
 
 
 def _alias() -> str:
-    connection = current_app.connection_for_write()
-    if address.is_ours(connection.hostname or "") and (
-        alias := aliases.alias_of(address.parse(connection.hostname))
-    ):
+    broker = current_app.connection_for_write()
+    url = broker.hostname or ""
+    if address.is_ours(url) and (alias := aliases.alias_of(address.parse(url))):
         return alias
-    raise ImproperlyConfigured(
-        f"{connection.as_uri()} is in none of Django's databases, so none can be asked"
-    )
+    raise ImproperlyConfigured(f"{broker.as_uri()} is in none of Django's databases, so none can be asked")
 
 
 def _last_id(alias: str) -> int:
@@ -153,25 +150,21 @@ def _read(alias: str, after: int) -> Iterator[SentTask]:
         model.objects.using(alias).filter(id__gt=after).values_list(*columns) for model in (Message, Delayed)
     )
     for _, queue, envelope, body in waiting.union(later, all=True).order_by("id"):
-        message = Delivered(None, 0, None, False, envelope, bytes(body))
-        if "task" in message.headers:  # others are events and remote control
-            yield _sent(message, queue)
+        if call := Call.of(envelope, bytes(body)):
+            yield _sent(call, queue)
 
 
-def _sent(message: Delivered, queue: str) -> SentTask:
-    message.accept = {message.content_type}
-    args, kwargs, _ = message.decode()
-    headers = message.headers
+def _sent(call: Call, queue: str) -> SentTask:
     return SentTask(
-        name=headers["task"],
-        args=tuple(args),
-        kwargs=kwargs,
+        name=call.headers["task"],
+        args=tuple(call.args),
+        kwargs=call.kwargs,
         queue=queue,
-        priority=message.properties.get("priority") or 0,
-        eta=_moment(headers["eta"]),
-        expires=_moment(headers["expires"]),
-        id=headers["id"],
-        headers=headers,
+        priority=call.properties.get("priority") or 0,
+        eta=_moment(call.headers["eta"]),
+        expires=_moment(call.headers["expires"]),
+        id=call.headers["id"],
+        headers=call.headers,
     )
 
 

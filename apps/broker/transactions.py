@@ -1,11 +1,12 @@
 """Django's own transaction, where it is on the broker's tables: what is sent in it is part of it.
 
-Whether it is on them is asked of the server, once a connection, since one server goes by many names. The user
-does not matter: one that Django logs in with and the broker does not needs the rights to the broker's tables.
+Whether it is on them is asked of the server, once a connection, since one server goes by many names. Who logs
+in does not matter: Django's user then needs the rights to the broker's tables.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from apps.broker.envelope import Prepared
     from apps.broker.session import Session
 
+_REMOTE_CONTROL: Final = ".pidbox"  # how kombu calls its exchanges
 _USABLE: Final = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
 
 
@@ -56,26 +58,27 @@ def is_open(alias: str) -> bool:
     return connection.in_atomic_block or (connection.connection is not None and not connection.autocommit)
 
 
-def is_continuation(message: Prepared) -> bool:
-    """Whether a running task sends itself again (a retry), or what replaces it.
+def goes_at_once(message: Prepared, exchange: str) -> bool:
+    """Whether it has to be sent in spite of a transaction.
 
-    Both leave the task by an exception, which rolls back a transaction around them: sent in it, they would be
-    lost.
+    Remote control has: whoever sends it waits for the answer within the transaction. So has what a running
+    task sends in its own place, a retry or a replacement: Celery raises an exception next, which rolls the
+    transaction back, and it would be lost.
     """
-    if not (message.headers.get("retries") or message.headers.get("replaced_task_nesting")):
+    return exchange.endswith(_REMOTE_CONTROL) or _is_continuation(message.headers)
+
+
+def _is_continuation(headers: Mapping[str, Any]) -> bool:
+    nesting = headers.get("replaced_task_nesting") or 0
+    if not (headers.get("retries") or nesting) or (task := current_app.current_worker_task) is None:
         return False
-    task = current_app.current_worker_task
-    if task is None:
-        return False
-    nesting = message.headers.get("replaced_task_nesting") or 0
-    return message.headers.get("id") == task.request.id or nesting > (task.request.replaced_task_nesting or 0)
+    return headers.get("id") == task.request.id or nesting > (task.request.replaced_task_nesting or 0)
 
 
 def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """The rows of one of our statements, as part of Django's transaction. Raises Django's database errors.
 
-    With psycopg's cursor, so that sending a task counts as no query, whatever the broker; nor does DEBUG keep
-    the text.
+    With psycopg's cursor: sending a task counts as no query, whatever the broker, and DEBUG keeps no copy.
     """
     connection = connections[alias]
     connection.validate_no_broken_transaction()
@@ -90,7 +93,7 @@ def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
 def stale(alias: str) -> OperationalError:
     """What is raised where a transaction cannot see the queue that others see."""
     return OperationalError(
-        f"the queue was declared after the transaction on {alias!r} took its snapshot; run the transaction again"
+        f"the queue was declared after the transaction on {alias!r} took its snapshot: run that again"
     )
 
 

@@ -30,6 +30,24 @@ def add(x: int, y: int = 0) -> int:
     return x + y
 
 
+class Urgent(Task[Any, Any]):
+    """Has a way of its own to be sent."""
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        return super().apply_async(*args, **{**options, "queue": "high"})
+
+
+@shared_task(name="probe.urgent", base=Urgent)
+def urgent() -> None:
+    """Nothing but sent."""
+
+
+class Again(Task[Any, Any]):
+    """Is given back when it is killed at its time limit."""
+
+    acks_on_timeout = False
+
+
 @shared_task(name="probe.collect")
 def collect(lines: list[str], path: str) -> None:
     leave(path, "+".join(lines))
@@ -77,7 +95,7 @@ def overrun(path: str) -> None:
     time.sleep(60)  # seconds; the end comes sooner
 
 
-@shared_task(name="probe.overrun_again", acks_late=True, acks_on_timeout=False)
+@shared_task(name="probe.overrun_again", base=Again, acks_late=True)
 def overrun_again(path: str) -> None:
     leave(path, "begun")
     time.sleep(60)  # seconds; the end comes sooner

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dj_database_url
 import pytest
 from django.db import connection, connections
@@ -69,7 +71,8 @@ def test_the_broker_follows_a_database_that_a_test_runner_renames(monkeypatch: p
 
 
 def _database(broker: Connection) -> str:
-    return str(broker.default_channel.connection.session.run("SELECT current_database()::text")[0][0])
+    channel: Any = broker.default_channel
+    return str(channel.connection.session.run("SELECT current_database()::text")[0][0])
 
 
 @pytest.mark.django_db(transaction=True, available_apps=["apps.broker"])
@@ -77,7 +80,8 @@ def test_a_test_database_is_left_before_it_is_dropped(monkeypatch: pytest.Monkey
     """PostgreSQL refuses to drop one that somebody is connected to."""
     monkeypatch.setattr(connection.creation, "_destroy_test_db", lambda *_: None)
     with Connection(app.conf.broker_url) as broker:
-        pid = broker.default_channel.connection.session.wire.backend_pid
+        channel: Any = broker.default_channel
+        pid = channel.connection.session.wire.backend_pid
         connection.creation.destroy_test_db(verbosity=0)
         assert not broker.connected
     with connection.cursor() as cursor:

@@ -25,13 +25,18 @@ from apps.broker import aliases
 from apps.broker.models import Delayed, Message
 from apps.broker.testing import sent
 from boot.celery import app
-from tests.apps.broker.probes import add, collect, note, replace_within, retry_within
+from tests.apps.broker import probes
+from tests.apps.broker.probes import collect, replace_within, retry_within
 from tests.apps.broker.worker import Worker, lines
 from tests.system.stack import wait_until
 
 # Only these are emptied after each test; all of them would take longer than the tests.
 pytestmark = pytest.mark.django_db(transaction=True, available_apps=["apps.broker", "django_celery_results"])
 
+
+# Celery's types lack what its tasks have under Django, and some options.
+add: Any = probes.add
+note: Any = probes.note
 
 BOTH = "SELECT count(*) FROM (SELECT id FROM broker_message UNION SELECT id FROM broker_delayed) AS sent"
 
@@ -375,6 +380,7 @@ def test_a_worker_sees_what_is_committed_and_nothing_else(tmp_path: Path) -> Non
         with rolled_back():
             note.delay(place, "never")
         with transaction.atomic():
+            assert app.control.ping(timeout=10, limit=1)  # remote control waits for no commit
             chain(note.si(place, "first"), note.si(place, "second"))()
             group(note.si(place, "one"), note.si(place, "two"))()
             chord([note.si(place, "x"), note.si(place, "y")], collect.s(place))()
