@@ -21,7 +21,7 @@ from celery.result import AsyncResult
 from celery.utils.saferepr import saferepr
 from kombu import serialization
 from kombu.exceptions import OperationalError
-from kombu.serialization import registry  # type: ignore[attr-defined]
+from kombu.serialization import registry
 from kombu.utils.uuid import uuid
 
 from apps.broker.batch import Batch

@@ -116,7 +116,8 @@ IS_OVER: Final = f"SELECT pg_try_advisory_xact_lock_shared({LOCK_SPACE}, $1::int
 # Which tables a connection reaches, to compare two connections: the server by its start, the database and the
 # table by number. Null where there is no such table.
 TABLES: Final = """
-SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid || ' ' || to_regclass('broker_message')::oid
+SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid || ' '
+  || to_regclass('broker_message')::oid
 FROM pg_database WHERE datname = current_database()
 """
 

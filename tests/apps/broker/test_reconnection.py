@@ -79,13 +79,14 @@ class Courier:
         """PostgreSQL's processes that serve the worker's sessions."""
         client = f"{socket.gethostname()}:{self.process.pid}"
         with self.server.connect() as connection:
-            query = "SELECT backend_pid FROM broker_session JOIN pg_stat_activity ON pid = backend_pid WHERE client = %s"
+            sessions = "broker_session JOIN pg_stat_activity ON pid = backend_pid"
+            query = f"SELECT backend_pid FROM {sessions} WHERE client = %s"
             return [int(row[0]) for row in connection.execute(query, [client]).fetchall()]
 
     def ask(self) -> list[Any]:
         """Who answers a ping."""
         with self.app.connection() as connection:
-            return self.app.control.ping(timeout=60, limit=1, connection=connection)
+            return self.app.control.ping(timeout=60, limit=1, connection=connection) or []
 
     def _said(self) -> str:
         return self.log
