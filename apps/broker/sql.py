@@ -162,7 +162,8 @@ WITH target AS MATERIALIZED (
 ), sent AS (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
   SELECT name, {_RANK}, nextval('broker_message_id'),
-    statement_timestamp() + least($4::bigint, message_ttl_ms) * interval '1 millisecond', least($4::bigint, message_ttl_ms),
+    statement_timestamp() + least($4::bigint, message_ttl_ms) * interval '1 millisecond',
+    least($4::bigint, message_ttl_ms),
     $5::text, $6::bytea
   FROM target RETURNING queue
 )
