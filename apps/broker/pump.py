@@ -37,6 +37,7 @@ class Pump:
         self._session = session
         self._chores = Chores(session, max_deliveries)
         self._subscriptions: deque[Subscription] = deque()
+        self._claims = False  # whether any of them acknowledges
         self._queues: dict[str, str] = {}  # by notification channel
         self._hot = Hot()
         self._done: deque[int] = deque()  # acknowledged, not yet told to the server
@@ -63,6 +64,7 @@ class Pump:
         for each in (channel, sql.DUE_CHANNEL, sql.BOUND_CHANNEL):
             self._session.listen(each)
         self._subscriptions.append(subscription)
+        self._claims = self._claims or not subscription.no_ack
         self._hot.notified(subscription.queue, time.monotonic())
         self._plan_turn()
 
@@ -75,6 +77,9 @@ class Pump:
             self._queues.pop(channel, None)
             self._session.unlisten(channel)
         self._give_ahead_back(subscription)
+        self._claims = any(not other.no_ack for other in self._subscriptions)
+        if not self._claims:
+            self.flush()  # Celery's loop ends next, while its tasks run on
         undelivered = [message for owner, message in self._arrived if owner is subscription]
         self._arrived = deque(pair for pair in self._arrived if pair[0] is not subscription)
         subscription.channel.give_back(undelivered, subscription.no_ack)
@@ -120,7 +125,7 @@ class Pump:
 
     def acknowledge(self, message_id: int) -> None:
         """The message is done. Told to the server with the next claim, or now if there will be none."""
-        if self._hub is not None and self._subscriptions:
+        if self._hub is not None and self._claims:
             self._done.append(message_id)
             self._read_ahead.acknowledged()
             self._plan_turn()
@@ -335,7 +340,7 @@ class Pump:
         room = subscription.room()
         if self._hub is None or subscription.no_ack:
             return room
-        target = self._read_ahead.target()
+        target = self._read_ahead.target(time.monotonic())
         wanted = room + target - len(self._ahead)
         return max(0, min(wanted, BATCH)) if room > len(self._ahead) or wanted * 2 >= target > 0 else 0
 
