@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.app.task import Task
 from celery.signals import beat_init, setup_logging, worker_init
 from django.conf import settings
 from django.dispatch import receiver
@@ -20,6 +21,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
 
 # Before the first connection; `broker_transport` is ignored once the URL has a scheme.
 transport.register()
+
+# For tasks of every base class: what kills its process again and again has to end as a dead letter.
+Task.Request = "apps.broker.request:Request"
 
 app = Celery("doorito")
 app.config_from_object("django.conf:settings", namespace="CELERY")

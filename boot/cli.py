@@ -42,6 +42,10 @@ away or is in use, its client programs are missing, FILE or MEDIA_ROOT cannot be
 the disk is full; 70 pg_dump, pg_restore or psql failed; 78 wrong configuration; 128 and the number of
 a signal that stopped it. Of all but 0, nothing has changed, unless the message says so.
 """
+BROKER_STATUSES: Final = """\
+exit status: 0; 1 with --check: tables are missing or older than this version; 64 wrong usage; 69 the
+database stays away; 70 the tables cannot be made; 78 wrong configuration
+"""
 _AsIs = argparse.RawDescriptionHelpFormatter
 
 
@@ -100,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     waiting = commands.add_parser("queues", help="what the broker on PostgreSQL holds, and its dead letters")
     queues.add_arguments(waiting)
     waiting.set_defaults(action=_queues)
+    _add_broker(commands)
     server = commands.add_parser("postgres", help="become the embedded PostgreSQL (supervisord runs this)")
     server.set_defaults(action=_postgres)
     return parser
@@ -123,6 +128,21 @@ def _add_backup(commands: argparse._SubParsersAction[_Parser]) -> None:
     restore.add_argument("file", metavar="FILE", help="what `doorito backup` wrote; it is checked first")
     restore.add_argument("--yes", action="store_true", help="do not ask; needed without a terminal")
     restore.add_argument("--json", action="store_true", help="for machines")
+
+
+def _add_broker(commands: argparse._SubParsersAction[_Parser]) -> None:
+    broker = commands.add_parser("broker", help="Celery's broker in PostgreSQL")
+    about = broker.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    migrate = about.add_parser(
+        "migrate",
+        help="make its tables, or bring them up to date",
+        description="Makes the broker's tables in the database of CELERY_BROKER_URL, or brings them up to "
+        "date. Needed where that is not the database of DATABASE_URL, whose `migrate` makes them too.",
+        epilog=BROKER_STATUSES,
+        formatter_class=_AsIs,
+    )
+    migrate.set_defaults(action=_broker_migrate)
+    migrate.add_argument("--check", action="store_true", help="change nothing, tell whether it is needed")
 
 
 def _run(given: list[str]) -> int:
@@ -255,6 +275,13 @@ def _queues(options: argparse.Namespace) -> int:
 
     _mention_unread_file()
     return run("manage", options.given, reload=False)
+
+
+def _broker_migrate(options: argparse.Namespace) -> int:
+    from boot.launch import run_module
+
+    _mention_unread_file()
+    return run_module("boot.tables", ["--check"] if options.check else [])
 
 
 def _postgres(_: argparse.Namespace) -> int:

@@ -1,17 +1,36 @@
-"""The worker's word on itself, from the loop that takes its tasks: a worker whose loop hangs falls silent."""
+"""Celery's consumer: ends where it could never work, and reports from its loop: a hung one falls silent."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any, Final
 
 from celery import bootsteps
+from celery.exceptions import WorkerShutdown
+from celery.worker import consumer
 from django.conf import settings
 
+from apps.broker.errors import BrokerUnusable
 from boot import supervised
+from boot.env import EX_CONFIG
 
 INTERVAL_S: Final = 2.0  # seconds between two reports
 NOT_CONNECTED: Final = "not connected to the broker"
+
+
+logger = logging.getLogger(__name__)
+
+
+class Consumer(consumer.Consumer):
+    """Ends the worker with status 78 and one line where the broker is unusable, however often it is tried."""
+
+    def start(self) -> None:
+        try:
+            super().start()
+        except BrokerUnusable as error:
+            logger.critical("%s", error)
+            raise WorkerShutdown(EX_CONFIG) from None
 
 
 class Heartbeat(bootsteps.StartStopStep):

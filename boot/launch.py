@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -42,14 +42,29 @@ class Refused(Exception):
 
 def run(role: str, arguments: Sequence[str], reload: bool) -> int:
     """`doorito run`: its exit status, if it returns at all."""
-    os.chdir(BASE_DIR)
-    try:
-        _stop_on_signals()
+
+    def start() -> int:
         if role in roles.SUPERVISED:
             _supervise(role, reload)
         if role == "dev":
             return _develop(arguments)
         return _pass(role, arguments)
+
+    return _to_its_end(start)
+
+
+def run_module(name: str, arguments: Sequence[str]) -> int:
+    """A module of ours as a program, beside the embedded database where that is used; as `run` does."""
+    env = load_or_exit()
+    command = [sys.executable, "-m", name, *arguments]
+    return _to_its_end(lambda: _beside_database(command, env, children_environment(env)))
+
+
+def _to_its_end(start: Callable[[], int]) -> int:
+    os.chdir(BASE_DIR)
+    try:
+        _stop_on_signals()
+        return start()
     except Stopped:
         return 0
     except Refused as error:
@@ -229,10 +244,17 @@ def _pass(role: str, arguments: Sequence[str]) -> int:
     if role == "manage":
         with contextlib.suppress(InvalidEnvironment):  # manage.py says so itself
             env = load()
-    if not env or not roles.is_embedded(env.typed, env.sources):
-        return _become(command)
+    return _beside_database(command, env) if env else _become(command)
+
+
+def _beside_database(
+    command: Sequence[str], env: Environment, environ: Mapping[str, str] | None = None
+) -> int:
+    """Become the command; or run it, where it needs our own database, for as long as that serves."""
+    if not roles.is_embedded(env.typed, env.sources):
+        return _become(command, environ)
     with _database(env, True, _Log(env["LOG_FORMAT"])):
-        return _stay(command)
+        return _stay(command, environ)
 
 
 def _stay(command: Sequence[str], environ: Mapping[str, str] | None = None) -> int:

@@ -2,115 +2,26 @@
 
     python -m boot.prepare [--migrate]
 
-Waits for the database, then applies the migrations, or waits until somebody else has, and creates
-the first administrator. Exit status 0, 69 (the database or the migrations stay away) or 78.
+Waits for the database, and for the broker's where it has one of its own, then applies the migrations, or
+waits until somebody else has, and creates the first administrator. Exit status 0, 69 (a database or the
+migrations stay away) or 78.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-from boot.refusals import understand
+from boot.tables import VARIABLES, migrate, migrations_reason, refuse_pooler, require_broker
+from boot.waiting import EX_CONFIG, GiveUp, wait, wait_for_databases
 
-EX_UNAVAILABLE: Final = 69  # sysexits.h: a service stays away
-EX_CONFIG: Final = 78
-RETRY_S: Final = 0.5  # seconds between two tries
-REPORT_S: Final = 5.0  # seconds between two lines while waiting
-MIGRATION_LOCK: Final = 0x646F6F72  # "door"; any number will do that nothing else here locks
+if TYPE_CHECKING:
+    from boot.env import Environment
 
-
-class GiveUp(Exception):
-    """Preparation cannot go on; `status` is the exit status."""
-
-    def __init__(self, message: str, status: int = EX_UNAVAILABLE) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def wait(what: str, limit_s: float, missing: Callable[[], str | None]) -> None:
-    """Ask `missing` until it returns None; say what it says when waiting starts and now and then.
-
-    Raises GiveUp after `limit_s` seconds.
-    """
-    start = time.monotonic()
-    next_report = 0.0
-    while reason := missing():
-        waited = time.monotonic() - start
-        if waited >= limit_s:
-            raise GiveUp(f"gave up waiting for {what} after {limit_s:g} s: {reason}")
-        if waited >= next_report:
-            print(f"waiting for {what} ({waited:.0f} of {limit_s:g} s): {reason}", flush=True)
-            next_report += REPORT_S
-        time.sleep(RETRY_S)
-
-
-def database_reason() -> str | None:
-    """Why the database cannot be used, on one line; None when it can. Raises GiveUp where it refuses us."""
-    from django.db import DatabaseError, connection
-
-    try:
-        connection.close()
-        connection.ensure_connection()
-    except DatabaseError as error:
-        reason = " ".join(str(error).split())
-        refusal = understand(reason)
-        if refusal.is_final:
-            raise GiveUp(f"the database refuses us: {reason}; {refusal.mend}", EX_CONFIG) from error
-        return reason
-    return None
-
-
-def migrations_reason() -> str | None:
-    """Which migrations are missing; None when all are applied."""
-    from django.db import DatabaseError
-
-    from apps.ops.health import pending_migrations
-
-    try:
-        pending = pending_migrations()
-    except DatabaseError as error:
-        return " ".join(str(error).split())
-    if not pending:
-        return None
-    return f"{len(pending)} are not applied, the first is {pending[0]} (RUN_MIGRATIONS=true applies them)"
-
-
-@contextlib.contextmanager
-def migration_lock(limit_s: float) -> Iterator[None]:
-    """Held by one start at a time, on PostgreSQL; the others wait. Raises GiveUp."""
-    from django.db import OperationalError, connection
-
-    if connection.vendor != "postgresql":
-        yield  # SQLite has one writer at a time anyway
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{limit_s * 1000:.0f}ms"])
-        try:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-        except OperationalError as error:
-            raise GiveUp(f"another start has been migrating for {limit_s:g} s") from error
-        cursor.execute("SET lock_timeout = 0")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
-
-
-def migrate(limit_s: float) -> None:
-    """Apply what is not applied."""
-    from django.core.management import call_command
-
-    with migration_lock(limit_s):
-        if migrations_reason():
-            call_command("migrate", interactive=False)
+CONSUMERS = ("all", "celery-worker")
 
 
 def create_superuser(email: str, password: str) -> None:
@@ -165,6 +76,15 @@ def check_uploads(folder: Path) -> None:
         raise GiveUp(f"{message}user {os.getuid()} may write, or set another", EX_CONFIG) from error
 
 
+def broker_database(env: Environment) -> str | None:
+    """Django's name of the broker's database; None where this role uses no broker that has tables."""
+    from django.conf import settings
+
+    is_used = env["DOORITO_ROLE"] in CONSUMERS or not env["CELERY_TASK_ALWAYS_EAGER"]
+    alias: str | None = settings.BROKER_DATABASE
+    return alias if is_used else None
+
+
 def main(with_migrations: bool) -> int:
     """Prepare; returns the exit status, and has said why."""
     from boot.env import load_or_exit
@@ -181,11 +101,17 @@ def main(with_migrations: bool) -> int:
             check_static_files()
         if env["DOORITO_ROLE"] != "celery-beat":
             check_uploads(env["MEDIA_ROOT"])
-        wait("the database", env["DATABASE_WAIT_S"], database_reason)
+        broker = broker_database(env)
+        aliases = ["default", *([broker] if broker else [])]
+        wait_for_databases({alias: VARIABLES[alias] for alias in aliases}, env["DATABASE_WAIT_S"])
+        if broker:
+            refuse_pooler(broker, consumes=env["DOORITO_ROLE"] in CONSUMERS)
         if with_migrations:
             migrate(env["MIGRATIONS_WAIT_S"])
         else:
             wait("the migrations", env["MIGRATIONS_WAIT_S"], migrations_reason)
+        if broker:
+            require_broker(broker)
         if env["DJANGO_SUPERUSER_EMAIL"]:
             create_superuser(env["DJANGO_SUPERUSER_EMAIL"], env["DJANGO_SUPERUSER_PASSWORD"])
     except GiveUp as error:

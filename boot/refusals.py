@@ -17,11 +17,12 @@ class Refusal(NamedTuple):
     is_final: bool = False
 
 
+OR_BESIDE: Final = " or in DATABASE_PASSWORD"  # other URLs hold theirs
 # The first that matches counts.
 REFUSALS: Final = (
     Refusal(
         r"password authentication|no password supplied",
-        "set the right user in DATABASE_URL, and the right password there or in DATABASE_PASSWORD",
+        f"set the right user in DATABASE_URL, and the right password there{OR_BESIDE}",
         is_final=True,
     ),
     Refusal(r"pg_hba\.conf", "allow this machine and this user in the server's pg_hba.conf"),
@@ -42,7 +43,10 @@ REFUSALS: Final = (
 UNKNOWN: Final = Refusal("", "mend DATABASE_URL or the server, whose log may say more")
 
 
-def understand(reason: str) -> Refusal:
-    """What the driver's words mean."""
+def understand(reason: str, variable: str = "DATABASE_URL") -> Refusal:
+    """What the driver's words mean, for the database that `variable` names."""
     matching = (one for one in REFUSALS if re.search(one.pattern, reason, re.IGNORECASE))
-    return next(matching, UNKNOWN)
+    found = next(matching, UNKNOWN)
+    if variable == "DATABASE_URL":
+        return found
+    return found._replace(mend=found.mend.replace(OR_BESIDE, "").replace("DATABASE_URL", variable))

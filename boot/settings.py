@@ -10,6 +10,7 @@ import dj_email_url
 from django.utils.csp import CSP
 from kombu import Queue
 
+from boot import broker
 from boot.env import QUEUES, load_or_exit
 from boot.logs import logging_config
 from boot.places import BASE_DIR
@@ -119,26 +120,32 @@ FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 # Database
 
-DATABASES = {
+DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(
         env["DATABASE_URL"],
         conn_max_age=60,  # seconds: spares a connection per request
         conn_health_checks=True,  # a restarted server costs no request
     ),
 }
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    if DATABASES["default"]["NAME"] != ":memory:":
-        DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
-else:
-    # A host that swallows packets would hold a request for minutes. Seconds, the last in milliseconds; what
-    # the URL says wins.
-    patience = {
-        "connect_timeout": 5,
-        "keepalives_idle": 30,
-        "keepalives_interval": 5,
-        "tcp_user_timeout": 15_000,
-    }
-    DATABASES["default"]["OPTIONS"] = patience | DATABASES["default"].get("OPTIONS", {})
+if DATABASES["default"]["ENGINE"].endswith("sqlite3") and DATABASES["default"]["NAME"] != ":memory:":
+    DATABASES["default"]["NAME"] = str(BASE_DIR / DATABASES["default"]["NAME"])
+# The broker's tables, where they have a database of their own.
+if _own := broker.own_database(env, DATABASES["default"]):
+    DATABASES[broker.ALIAS] = _own
+    DATABASE_ROUTERS = ["apps.broker.database_router.BrokerRouter"]
+# Django's name of the database that they are in; None where the broker is not PostgreSQL.
+BROKER_DATABASE = broker.ALIAS if _own else "default" if broker.has_tables(env) else None
+# A host that swallows packets would hold a request for minutes. Seconds, the last in milliseconds; what
+# the URL says wins.
+_patience = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "tcp_user_timeout": 15_000,
+}
+for _database in DATABASES.values():
+    if _database["ENGINE"].endswith("postgresql"):
+        _database["OPTIONS"] = _patience | _database.get("OPTIONS", {})
 
 # Security
 
@@ -234,6 +241,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = env["CELERY_TASK_SOFT_TIME_LIMIT_S"]
 CELERY_WORKER_CONCURRENCY = env["CELERY_CONCURRENCY"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a waiting task goes to whichever process is free
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CONSUMER = "boot.consumer:Consumer"
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULER = "apps.scheduler.database:WaitingScheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {

@@ -64,7 +64,7 @@ def _boolean(value: str) -> bool:
         raise ValidationError("is not a boolean") from None
 
 
-def _split(value: str) -> SplitResult:
+def _split(value: str, several_hosts: bool = False) -> SplitResult:
     """The parts of a URL, where its text says unmistakably which they are."""
     unreadable = ValidationError("is not a readable URL (percent-encode what is special in it)")
     # urlsplit drops white space at the ends, and line ends and tabs anywhere.
@@ -72,7 +72,9 @@ def _split(value: str) -> SplitResult:
         raise unreadable
     try:
         parts = urlsplit(value)
-        _ = parts.port  # raises where what stands for the port is none
+        address = parts.netloc.rpartition("@")[2]
+        for host in address.split(",") if several_hosts else [address]:
+            _ = urlsplit(f"//{host}").port  # raises where what stands for the port is none
     except ValueError:
         raise unreadable from None
     # A password with a bare `#`, `/` or `?` would be taken for host, path or query, and shown.
@@ -169,7 +171,7 @@ def url(*schemes: str) -> Kind:
     def parse(value: str) -> str:
         if value == "sqlite://:memory:" and "sqlite" in schemes:
             return value  # a URL by convention only
-        parts = _split(value)
+        parts = _split(value, several_hosts=value.startswith("sqla+"))  # as libpq takes them
         if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValidationError("has no accepted scheme")
         if not all(re.fullmatch("[0-9]{1,9}", text) for text in parse_qs(parts.query).get("timeout", [])):

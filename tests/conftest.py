@@ -7,8 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from apps.broker.testing import SentTasks, sending
 from tests.servers import rabbitmq, redis
 from tests.system.stack import Stack
+
+
+@pytest.fixture
+def sent_tasks(db: None) -> Iterator[SentTasks]:
+    """Tasks are sent, and not run; called, it gives those that were."""
+    with sending() as sent:
+        yield sent
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,13 @@ import socket
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from apps.broker import pooler
 
 if TYPE_CHECKING:
     import kombu
@@ -47,12 +50,15 @@ def parse(address: str) -> URL:
         path, _, query = several["rest"].partition("?")
         address = f"{several['scheme']}{path}?{hosts}{'&' if query else ''}{query}"
     try:
-        return make_url(address).set(drivername="postgresql+psycopg")
+        url = make_url(address).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         message = (
             "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
         )
         raise ValueError(message) from None
+    # A socket's folder in the place of a host, as Django's URL has it: SQLAlchemy leaves that as it is
+    # written.
+    return url.set(host=unquote(url.host)) if url.host else url
 
 
 def of(client: kombu.Connection) -> URL:
@@ -74,6 +80,11 @@ def masked(address: str, mask: str) -> str:
     return re.sub(r"([?&]password=)[^&]*", rf"\g<1>{mask}", hidden)
 
 
+def libpq(url: URL) -> dict[str, Any]:
+    """What libpq is given for a URL."""
+    return dict(url.get_dialect()().create_connect_args(url)[1])
+
+
 _engines: dict[tuple[str, float | None], Engine] = {}
 _lock = threading.Lock()
 
@@ -88,17 +99,26 @@ def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
             }
             if connect_timeout_s and "connect_timeout" not in url.query:
                 arguments["connect_timeout"] = max(2, round(connect_timeout_s))  # libpq takes 1 for 2
+            # psycopg would prepare what SQLAlchemy asks often; a pooler's next process would not know it.
             _engines[key] = create_engine(
                 url,
-                connect_args={"autocommit": True, **arguments},
+                connect_args={"autocommit": True, "prepare_threshold": None, **arguments},
                 pool_size=POOL_SIZE,
                 max_overflow=-1,
                 pool_use_lifo=True,
                 pool_pre_ping=True,
                 pool_reset_on_return=None,
                 isolation_level="AUTOCOMMIT",
+                use_native_hstore=False,  # asking for its number takes a transaction
             )
+            event.listen(_engines[key], "connect", pooler.note)
         return _engines[key]
+
+
+def close_idle() -> None:
+    """Close the connections that nobody uses at the moment."""
+    for known in _engines.values():
+        known.dispose()
 
 
 def _forget_engines() -> None:

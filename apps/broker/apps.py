@@ -10,6 +10,8 @@ class BrokerConfig(AppConfig):
     verbose_name = "Broker"
 
     def ready(self) -> None:
-        from apps.broker import transactions
+        # Imported here: they need the models, and Celery.
+        from apps.broker import aliases, failure, signals
 
-        transactions.remember()
+        aliases.remember()
+        signals.given_up.connect(failure.record)

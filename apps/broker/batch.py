@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from apps.broker.publisher import Letter
+from apps.broker.publisher import Letter, Line
 
 if TYPE_CHECKING:
     from apps.broker.channel import Channel
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Collects messages for one channel.
+    """Collects messages for one channel; kombu flushes and closes it.
 
-    Kombu flushes and closes it. A mandatory one, or one to an exchange, goes at once.
+    A mandatory message, and one to an exchange, goes at once.
     """
 
     def __init__(self, channel: Channel, max_size: int) -> None:
         self.channel = channel
         self._max_size = max_size
-        self._letters: list[Letter] = []
+        self._lines: list[Line] = []
+        self.last: Letter | None = None  # of those that are collected
 
     def publish(
         self,
@@ -32,21 +33,26 @@ class Batch:
     ) -> None:
         if exchange or mandatory:
             self.flush()  # messages keep their order
+            self.last = None
             self.channel.basic_publish(message, exchange, routing_key, mandatory=mandatory, **options)
             return
-        self._letters.append(Letter(message, exchange, routing_key))
-        if len(self._letters) >= self._max_size:
+        self.last = Letter(message, exchange, routing_key)
+        self.add(Line.of(message, routing_key))
+
+    def add(self, line: Line) -> None:
+        self._lines.append(line)
+        if len(self._lines) >= self._max_size:
             self.flush()
 
     def flush(self) -> None:
         """Store what was collected."""
-        letters, self._letters = self._letters, []
-        if letters:
-            self.channel.publish_many(letters)
+        lines, self._lines = self._lines, []
+        if lines:
+            self.channel.publish_many(lines)
 
     def discard(self) -> None:
         """Forget what was collected."""
-        self._letters.clear()
+        self._lines.clear()
 
     def close(self) -> None:
-        self._letters.clear()
+        self._lines.clear()

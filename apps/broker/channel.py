@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from amqp import exceptions as amqp_errors
@@ -12,7 +13,7 @@ from kombu.utils.uuid import uuid
 
 from apps.broker import address, envelope, queues, sql
 from apps.broker.batch import Batch
-from apps.broker.chores import reap
+from apps.broker.chores import reap, tell_given_up
 from apps.broker.envelope import Prepared
 from apps.broker.errors import (
     AccessRefused,
@@ -24,7 +25,7 @@ from apps.broker.errors import (
     ResourceLocked,
 )
 from apps.broker.message import Message
-from apps.broker.publisher import Letter
+from apps.broker.publisher import Letter, Line
 from apps.broker.subscription import START, Subscription
 from apps.broker.topology import Topology
 
@@ -89,23 +90,25 @@ class Channel(Topology):
         """
         connection = self._connected
         letter = Letter(message, exchange, routing_key)
-        if connection.publisher.publish(letter) or self._published_again(letter):
+        if connection.publisher.publish(letter):
             return
+        if not exchange and self._declared_again(routing_key) and connection.publisher.publish(letter):
+            return
+        connection.publisher.refuse_stale(exchange, routing_key)
         if exchange and not connection.publisher.find_exchange(letter):
             raise NotFound(f"no exchange {exchange!r}")
         if mandatory:
             self._return(letter)
 
-    def _published_again(self, letter: Letter) -> bool:
+    def _declared_again(self, queue: str) -> bool:
         """A queue that this connection declared and that is gone (a restored or emptied database) is declared
         again.
         """
-        declaration = None if letter.exchange else self._connected.declared.get(letter.routing_key)
-        if declaration is None:
+        if (declaration := self._connected.declared.get(queue)) is None:
             return False
         self._connected.client.declared_entities.clear()  # its bindings are gone as well
         self.session.run(sql.DECLARE_QUEUE, *declaration)
-        return self._connected.publisher.publish(letter) > 0
+        return True
 
     def _return(self, letter: Letter) -> None:
         error = error_for_code(_NO_ROUTE, "NO_ROUTE", (50, 60), amqp_errors.ChannelError)
@@ -115,9 +118,20 @@ class Channel(Topology):
         for handler in handlers:
             handler(error, letter.exchange, letter.routing_key, letter.message)
 
-    def publish_many(self, letters: Sequence[Letter]) -> int:
+    def publish_many(self, lines: Sequence[Line]) -> int:
         """Messages straight to queues, in one statement; how many a queue took."""
-        return self._connected.publisher.publish_many(letters)
+        publisher = self._connected.publisher
+        taken = publisher.publish_many(lines)
+        lost = {line.queue for line in lines} - taken.keys()
+        if again := {queue for queue in lost if self._declared_again(queue)}:
+            taken |= publisher.publish_many([line for line in lines if line.queue in again])
+        for queue in lost - taken.keys():
+            publisher.refuse_stale("", queue)
+        return sum(taken.values())
+
+    def whole(self) -> AbstractContextManager[None]:
+        """What is published inside is published at the end, all or nothing."""
+        return self._connected.publisher.whole()
 
     def create_publish_batch(self, max_size: int) -> Batch:
         """For `kombu.Producer.batch()`."""
@@ -148,7 +162,9 @@ class Channel(Topology):
 
         Raises NotFound, AccessRefused where somebody consumes exclusively, NotAllowed for a tag in use.
         """
-        self._find_queue(queue)
+        is_durable, is_exclusive = self._find_queue(queue)[:2]
+        if is_durable and not is_exclusive:  # by now Celery has declared all that it consumes
+            self._connected.take_over()
         if consumer_tag in self._subscriptions:
             raise NotAllowed(f"attempt to reuse consumer tag {consumer_tag!r}")
         if self.session.run(sql.EXCLUSIVELY_CONSUMED, queue, exclusive)[0][0]:
@@ -167,9 +183,10 @@ class Channel(Topology):
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, **_: Any) -> None:
         """No more messages; what was delivered stays the channel's."""
-        if not (subscription := self._subscriptions.pop(consumer_tag, None)):
-            return
+        subscription = self._subscriptions.pop(consumer_tag, None)
         self.no_ack_consumers.discard(consumer_tag)
+        if subscription is None or self.connection is None:  # it ended with its connection
+            return
         self._connected.pump.remove(subscription)
         self.session.run(sql.UNSUBSCRIBE, self.session.id, f"{self.channel_id}:{consumer_tag}")
         self.session.run(sql.TOUCH_QUEUE, subscription.queue)
@@ -253,9 +270,11 @@ class Channel(Topology):
         [id_] = self._take_tags(delivery_tag, multiple=False)
         connection = self._connected
         connection.pump.flush()
-        self.session.run(
+        rows = self.session.run(
             sql.RELEASE_LOST, self.session.id, id_, connection.max_deliveries, address.client_name(), reason
         )
+        connection.pump.has_room()
+        tell_given_up(self.session, rows[0][0])
 
     def give_back(self, messages: Iterable[Message], no_ack: bool) -> None:
         """Undelivered messages return as if they had never been claimed.
@@ -274,6 +293,7 @@ class Channel(Topology):
     def _release(self, ids: Sequence[int], redelivered: bool) -> None:
         if ids:
             self.session.run(sql.RELEASE, self.session.id, list(ids), redelivered)
+            self._connected.pump.has_room()
 
     # The end
 

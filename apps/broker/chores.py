@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from apps.broker import queues, sql
+from apps.broker.signals import given_up
 
 if TYPE_CHECKING:
     from apps.broker.session import Session
@@ -103,7 +104,14 @@ class Chores:
 
 def reap(session: Session, dead: Sequence[int], max_deliveries: int) -> None:
     """Return what the dead sessions had, and end their exclusive queues and their consumers."""
-    [(_, exclusive, consumed)] = session.run(sql.REAP, list(dead), max_deliveries)
+    [(_, exclusive, consumed, lost)] = session.run(sql.REAP, list(dead), max_deliveries)
     abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
     queues.delete(session, {*exclusive, *abandoned})
     logger.info("returned what the sessions %s had, which ended without a word", ", ".join(map(str, dead)))
+    tell_given_up(session, lost)
+
+
+def tell_given_up(session: Session, ids: Sequence[int]) -> None:
+    """Let the program know of messages that have become dead letters; its errors are its own."""
+    for envelope, body, deaths, reason in session.run(sql.DEAD_LETTERS, list(ids)) if ids else ():
+        given_up.send_robust(sender=None, envelope=envelope, body=body, deaths=deaths, reason=reason)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kombu.transport import base
 
@@ -32,21 +32,30 @@ class Message(base.Message):
             "exchange": opened.exchange,
             "routing_key": opened.routing_key,
         }
+        given: dict[str, Any] = {"body": text_or_bytes(body, opened.content_encoding), "delivery_tag": tag}
         super().__init__(
-            body=text_or_bytes(body, opened.content_encoding),
-            delivery_tag=tag,
             content_type=opened.content_type,
             content_encoding=opened.content_encoding,
             delivery_info=info,
             properties=opened.properties,
             headers=opened.headers,
             channel=channel,
+            **given,
         )
 
-    def reject_lost(self, reason: str) -> None:
-        """Give it back.
+        self.lost: str | None = None  # why the process that worked on it ended, where it did
 
-        The process that worked on it died. After too many deaths it becomes a dead letter.
-        """
-        self.channel.return_lost(self.delivery_tag, reason)
+    def reject(self, requeue: bool = False) -> None:
+        """As RabbitMQ's; given back after its process has ended it counts as a death."""
+        if requeue and self.lost:
+            self.reject_lost(self.lost)
+        else:
+            super().reject(requeue)
+
+    def reject_lost(self, reason: str) -> None:
+        """Give it back: its process died. After too many deaths it becomes a dead letter."""
+        if self.acknowledged:
+            raise self.MessageStateError("the message has been acknowledged or given back before")
+        channel: Any = self.channel
+        channel.return_lost(self.delivery_tag, reason)
         self._state = "REQUEUED"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import connections, transaction
 
 from apps.broker import broadcast, envelope, sql, transactions
 from apps.broker.announcement import Announcements
+from apps.broker.errors import ConnectionLost
 from apps.broker.routing import OWN_EXCHANGES
 
 if TYPE_CHECKING:
     from apps.broker.envelope import Prepared
     from apps.broker.session import Session
+    from apps.broker.transactions import Joining
 
 
 class Letter(NamedTuple):
@@ -23,50 +29,101 @@ class Letter(NamedTuple):
     routing_key: str
 
 
-class Publisher:
-    """Publishes for one session; within a transaction of Django's on the same database, as part of it."""
+class Line(NamedTuple):
+    """A message straight to a queue, as PUBLISH_MANY takes it."""
 
-    def __init__(self, session: Session, alias: str | None) -> None:
-        """`alias` names Django's connection to the same database, where there is one and it is to be used."""
+    queue: str
+    priority: int
+    ttl_ms: int | None
+    envelope: str
+    body: bytes
+    due_at: str | None
+
+    @classmethod
+    def of(cls, message: Prepared, queue: str) -> Line:
+        """Raises TypeError for a header that JSON cannot hold."""
+        return cls(
+            queue, envelope.priority(message), envelope.time_to_live_ms(message),
+            envelope.seal(message, "", queue), message.body, envelope.due_at(message),
+        )  # fmt: skip
+
+
+class Publisher:
+    """Publishes for one session; within a transaction of Django's on the same tables, as part of it."""
+
+    def __init__(self, session: Session, joining: Joining) -> None:
         self._session = session
-        self._alias = alias
+        self._joining = joining
         self._announcements = Announcements(time.monotonic)
+        self._is_whole = False  # all or nothing is asked for
+        self._has_begun = False  # and a transaction of our own is open
 
     def publish(self, letter: Letter) -> int:
         """The number of queues that took it."""
-        if broadcast.is_one(letter) and not transactions.open_on(self._alias):
-            rows = broadcast.publish(self._session, letter)
-            if rows is not None:
-                return self._taken(rows)
         message, exchange, routing_key = letter
+        alias = self._joining.alias()
+        if alias and transactions.goes_at_once(message, exchange):
+            alias = None
+        is_broadcast = alias is None and not self._is_whole and broadcast.is_one(letter)
+        if is_broadcast and (sent := broadcast.publish(self._session, letter)) is not None:
+            return len(self._limited(sent))
         due = envelope.due_at(message)
         parameters: list[Any] = [
             exchange, routing_key, envelope.priority(message), envelope.time_to_live_ms(message),
             envelope.seal(message, exchange, routing_key), message.body,
         ]  # fmt: skip
         statement = _STATEMENTS[bool(exchange), due is not None]
-        if alias := transactions.open_on(self._alias):
-            return self._taken(transactions.run(alias, statement, *parameters, True, *([due] if due else [])))
+        last = [due] if due else []
+        if alias:
+            rows = transactions.run(alias, statement, *parameters, True, *last)
+            return len(self._limited(rows, alias))
+        self._begin()
         destination = (exchange, routing_key)
-        announced = self._announcements.publishing(destination) or due is not None
-        rows = self._session.run(statement, *parameters, announced and due is None, *([due] if due else []))
+        # What is to overtake must be known at once.
+        announced = self._announcements.publishing(destination) or due is not None or parameters[2] > 0
+        rows = self._session.run(statement, *parameters, announced and due is None, *last)
         if self._announcements.published(destination, announced):
             self._session.run(sql.NOTIFY, [row[0] for row in rows])
-        return self._taken(rows)
+        return len(self._limited(rows))
 
-    def publish_many(self, letters: Sequence[Letter]) -> int:
-        """Messages straight to queues, in one statement; how many were taken."""
-        columns = zip(*(
-            (letter.routing_key, envelope.priority(letter.message), envelope.time_to_live_ms(letter.message),
-             envelope.seal(*letter), letter.message.body, envelope.due_at(letter.message))
-            for letter in letters
-        ), strict=True)  # fmt: skip
-        parameters = [list(column) for column in columns]
-        if alias := transactions.open_on(self._alias):
-            rows = transactions.run(alias, sql.PUBLISH_MANY, *parameters)
+    def publish_many(self, lines: Sequence[Line]) -> dict[str, int]:
+        """Messages straight to queues, in one statement; how many each queue took."""
+        columns = [list(column) for column in zip(*lines, strict=True)]
+        if alias := self._joining.alias():
+            rows = self._limited(transactions.run(alias, sql.PUBLISH_MANY, *columns), alias)
         else:
-            rows = self._session.run(sql.PUBLISH_MANY, *parameters)
-        return sum(row[1] for row in rows)
+            self._begin()
+            rows = self._limited(self._session.run(sql.PUBLISH_MANY, *columns))
+        return {row[0]: row[2] for row in rows}
+
+    def refuse_stale(self, exchange: str, routing_key: str) -> None:
+        """For what no queue took. Raises Django's OperationalError where one does, unseen by the transaction.
+
+        It is one of isolation level `repeatable read` or higher then, and older than the queue.
+        """
+        if alias := self._joining.alias():
+            statement = sql.HAS_ROUTES if exchange else sql.HAS_ROUTE
+            if self._session.run(statement, exchange, routing_key)[0][0]:
+                raise transactions.stale(alias)
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """What is published inside is published at the end, all or nothing."""
+        if alias := self._joining.alias():
+            with transaction.atomic(using=alias):
+                yield
+            return
+        with self._session.lock:
+            self._is_whole = True
+            try:
+                yield
+                self._end("COMMIT")
+            except BaseException:
+                with contextlib.suppress(ConnectionLost):
+                    self._end("ROLLBACK")
+                raise
+            finally:
+                self._is_whole = False
 
     def find_exchange(self, letter: Letter) -> bool:
         """Whether the exchange of a message that no queue took exists."""
@@ -81,11 +138,35 @@ class Publisher:
             self._session.unbound.learned(letter.exchange)
         return bool(rows) or letter.exchange in OWN_EXCHANGES
 
-    def _taken(self, rows: Sequence[Sequence[Any]]) -> int:
-        for queue, has_limit, _ in rows:
-            if has_limit:
+    def _begin(self) -> None:
+        if self._is_whole and not self._has_begun:
+            self._session.run("BEGIN")
+            self._has_begun = True
+
+    def _end(self, statement: str) -> None:
+        if self._has_begun:
+            self._has_begun = False
+            self._session.run(statement)
+
+    def _limited(
+        self, rows: Sequence[tuple[Any, ...]], alias: str | None = None
+    ) -> Sequence[tuple[Any, ...]]:
+        """The same rows. Queues with a limit drop what is above it: at once, or after Django's transaction.
+
+        Within, it would hold locks on rows that other transactions want to drop, too.
+        """
+        full = [row[0] for row in rows if row[1]]
+        if alias is None:
+            for queue in full:
                 self._session.run(sql.TRIM, queue)
-        return len(rows)
+        elif connections[alias].in_atomic_block:
+            for queue in full:
+                transaction.on_commit(partial(self._trim, queue), using=alias, robust=True)
+        return rows
+
+    def _trim(self, queue: str) -> None:
+        with contextlib.suppress(ConnectionLost):  # the next publication does it
+            self._session.run(sql.TRIM, queue)
 
 
 _STATEMENTS = {

@@ -7,15 +7,17 @@ steps wait.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kombu.asynchronous import Hub
 
 from apps.broker import broadcast, sql
 from apps.broker.chores import INTERVAL_S, Chores, Look
+from apps.broker.errors import ConnectionLost
 from apps.broker.readahead import KEPT_S, ReadAhead
 from apps.broker.session import Translated, channel_of
 from apps.broker.subscription import BATCH, Hot, Subscription
@@ -35,6 +37,7 @@ class Pump:
         self._session = session
         self._chores = Chores(session, max_deliveries)
         self._subscriptions: deque[Subscription] = deque()
+        self._claims = False  # whether any of them acknowledges
         self._queues: dict[str, str] = {}  # by notification channel
         self._hot = Hot()
         self._done: deque[int] = deque()  # acknowledged, not yet told to the server
@@ -44,6 +47,7 @@ class Pump:
         self._read_ahead = ReadAhead()
         self._on_rows: OnRows | None = None  # of the statement that is under way
         self._missing: set[str] = set()  # queues that were deleted, and their consumers not told
+        self._asked_at: float | None = None  # when it was sent, if its answer is due soon
         self._errand: str | None = None  # a statement that may take longer
         self._hub: Hub | None = None
         self._is_turn_planned = False
@@ -60,6 +64,7 @@ class Pump:
         for each in (channel, sql.DUE_CHANNEL, sql.BOUND_CHANNEL):
             self._session.listen(each)
         self._subscriptions.append(subscription)
+        self._claims = self._claims or not subscription.no_ack
         self._hot.notified(subscription.queue, time.monotonic())
         self._plan_turn()
 
@@ -72,12 +77,15 @@ class Pump:
             self._queues.pop(channel, None)
             self._session.unlisten(channel)
         self._give_ahead_back(subscription)
+        self._claims = any(not other.no_ack for other in self._subscriptions)
+        if not self._claims:
+            self.flush()  # Celery's loop ends next, while its tasks run on
         undelivered = [message for owner, message in self._arrived if owner is subscription]
         self._arrived = deque(pair for pair in self._arrived if pair[0] is not subscription)
         subscription.channel.give_back(undelivered, subscription.no_ack)
 
     def has_room(self) -> None:
-        """A prefetch count was raised."""
+        """A prefetch count was raised, or messages were given back: the next claim may bring something."""
         self._plan_turn()
 
     def look(self) -> bool:
@@ -101,11 +109,23 @@ class Pump:
 
     def detach(self, hub: Hub) -> None:
         hub.remove_reader(self._session.wire.fileno())
+        self.leave_loop()
+
+    def leave_loop(self) -> None:
+        """Turns that are planned do nothing; the loop may be another connection's by then."""
         self._hub = None
+
+    @property
+    def is_attached(self) -> bool:
+        return self._hub is not None
+
+    def waits_longer_than(self, limit_s: float) -> bool:
+        """Whether the server owes an answer for so many seconds; a VACUUM may take its time."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > limit_s
 
     def acknowledge(self, message_id: int) -> None:
         """The message is done. Told to the server with the next claim, or now if there will be none."""
-        if self._hub is not None and self._subscriptions:
+        if self._hub is not None and self._claims:
             self._done.append(message_id)
             self._read_ahead.acknowledged()
             self._plan_turn()
@@ -124,16 +144,28 @@ class Pump:
 
     def _planned_turn(self) -> None:
         self._is_turn_planned = False
-        self._turn()
+        with self._told_once():
+            self._note_notifications()  # those that came with the answer to somebody's statement
+            self._turn()
 
     def _on_readable(self) -> None:
-        with self._session.lock, Translated(self._session):
-            self._session.wire.read()
-            self._note_notifications()
-            if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
-                self._finish(rows)
-        self._deliver_all()
-        self._turn()
+        with self._told_once():
+            with self._session.lock, Translated(self._session):
+                self._session.wire.read()
+                self._note_notifications()
+                if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
+                    self._finish(rows)
+            self._deliver_all()
+            self._turn()
+
+    @contextlib.contextmanager
+    def _told_once(self) -> Iterator[None]:
+        """The loop is told that the connection was lost, and not again by each turn that is still planned."""
+        try:
+            yield
+        except ConnectionLost:
+            self.leave_loop()
+            raise
 
     def _turn(self) -> None:
         """Start the next statement, unless one is under way."""
@@ -146,6 +178,7 @@ class Pump:
                 with Translated(self._session):
                     self._session.wire.send(statement, *parameters)
                 self._on_rows = on_rows
+                self._asked_at = None if on_rows is _ignore_errand else time.monotonic()
                 return
         self._sleep()
 
@@ -161,7 +194,8 @@ class Pump:
     def _woken(self, at: float) -> None:
         if self._wake_at == at:
             self._wake_at = None
-        self._turn()
+        with self._told_once():
+            self._turn()
 
     def _settle(self) -> None:
         """Somebody wants to run a statement.
@@ -177,7 +211,7 @@ class Pump:
 
     def _finish(self, rows: list[Row]) -> None:
         self._note_notifications()
-        on_rows, self._on_rows = self._on_rows, None
+        on_rows, self._on_rows, self._asked_at = self._on_rows, None, None
         if on_rows is not None:
             on_rows(rows)
 
@@ -271,7 +305,7 @@ class Pump:
     def _next_chore(self, now: float) -> tuple[str, tuple[Any, ...], OnRows] | None:
         if errand := self._errand:
             self._errand = None
-            return errand, (), _ignore
+            return errand, (), _ignore_errand
         if self._chores.next_due is not None and now >= self._chores.next_due:
             return sql.PROMOTE, (), self._promoted
         if now >= self._chores.next_tick:
@@ -306,7 +340,7 @@ class Pump:
         room = subscription.room()
         if self._hub is None or subscription.no_ack:
             return room
-        target = self._read_ahead.target()
+        target = self._read_ahead.target(time.monotonic())
         wanted = room + target - len(self._ahead)
         return max(0, min(wanted, BATCH)) if room > len(self._ahead) or wanted * 2 >= target > 0 else 0
 
@@ -367,3 +401,7 @@ class Pump:
 
 def _ignore(_: list[Row]) -> None:
     """Acknowledgements have no answer."""
+
+
+def _ignore_errand(_: list[Row]) -> None:
+    """Nor has what may take longer."""

@@ -44,7 +44,8 @@ class ReadAhead:
         self._count = 0
         self._answered_at = now
 
-    def target(self) -> int:
-        """Messages."""
-        wanted = self._rate * self._round_trip_s * ROUND_TRIPS
+    def target(self, now: float) -> int:
+        """Messages. None when nothing was acknowledged for a while, whatever the rate was."""
+        latest = (self._count + 1) / max(now - self._answered_at, 1e-6)
+        wanted = min(self._rate, latest) * self._round_trip_s * ROUND_TRIPS
         return min(MOST, math.ceil(wanted)) if wanted >= 1 else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from apps.broker import address, maintenance, transactions
+from apps.broker import address, aliases, maintenance
 from apps.broker.session import Session
 
 
@@ -13,5 +13,5 @@ def maintain(broker_url: str) -> dict[str, int]:
     located = broker_url.removeprefix("sqla+")
     if located == broker_url or not address.is_ours(located):
         return {}
-    with closing(Session(address.engine(transactions.followed(address.parse(located))))) as session:
+    with closing(Session(address.engine(aliases.followed(address.parse(located))))) as session:
         return maintenance.maintain(session)

@@ -97,6 +97,7 @@ WITH dead AS MATERIALIZED (
   INSERT INTO broker_deadletter (id, queue, rank, ttl_ms, redelivered, deaths, history, envelope, body)
   SELECT marked.id, queue, rank, ttl_ms, true, deaths + 1, story, envelope, body
   FROM marked JOIN broker_queue ON name = queue WHERE deaths + 1 >= $2::int
+  RETURNING id
 ), silent AS (
   DELETE FROM broker_consumer WHERE session_id IN (SELECT id FROM dead) RETURNING queue
 )
@@ -105,18 +106,39 @@ SELECT
     FROM returned) AS queues)
    AS told),
   ARRAY(SELECT name FROM broker_queue WHERE session_id IN (SELECT id FROM dead)),
-  ARRAY(SELECT DISTINCT queue FROM silent)
+  ARRAY(SELECT DISTINCT queue FROM silent),
+  ARRAY(SELECT id FROM given_up)
 """
 
 # Whether a session is over, for whoever wants its exclusive queue now.
 IS_OVER: Final = f"SELECT pg_try_advisory_xact_lock_shared({LOCK_SPACE}, $1::int)"
 
+# Which tables a connection reaches, to compare two connections: the server by its start, the database and the
+# table by number. Null where there is no such table.
+TABLES: Final = """
+SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid || ' '
+  || to_regclass('broker_message')::oid
+FROM pg_database WHERE datname = current_database()
+"""
+
 # A clean end. The lock goes with the connection, which is closed next.
 FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"
+
+# For a process that lost its connection and has another: the server may believe in the old session for as
+# long as its keepalives take. Whoever holds the lock is the session; a pid in a row could be another's now.
+# The client is compared in case that the database is an older copy, where the number is somebody else's.
+END_SESSIONS: Final = f"""
+SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN broker_session ON id::bigint = objid::bigint
+WHERE locktype = 'advisory' AND classid = {LOCK_SPACE} AND objsubid = 2 AND granted AND mode = 'ExclusiveLock'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND id = ANY ($1::int[]) AND client = $2::text
+"""
 
 
 # Publishing -------------------------------------------------------------------------------------------
 
+# Within a transaction of Django's `now()` is its beginning, so these say `statement_timestamp()`.
+#
 # The default exchange: the routing key is the queue. One statement finds the queue, applies what it was
 # declared with, stores the message and wakes its consumers. RETURNING tells how many queues took it and
 # whether one has a limit.
@@ -140,7 +162,8 @@ WITH target AS MATERIALIZED (
 ), sent AS (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
   SELECT name, {_RANK}, nextval('broker_message_id'),
-    now() + least($4::bigint, message_ttl_ms) * interval '1 millisecond', least($4::bigint, message_ttl_ms),
+    statement_timestamp() + least($4::bigint, message_ttl_ms) * interval '1 millisecond',
+    least($4::bigint, message_ttl_ms),
     $5::text, $6::bytea
   FROM target RETURNING queue
 )
@@ -161,7 +184,7 @@ WITH target AS MATERIALIZED (
   FROM target RETURNING queue
 )
 SELECT name, false,
-  CASE WHEN $7::bool OR $8::timestamptz < now() + interval '2 seconds'
+  CASE WHEN $7::bool OR $8::timestamptz < statement_timestamp() + interval '2 seconds'
     THEN pg_notify('{DUE_CHANNEL}', extract(epoch FROM $8::timestamptz)::text) END
 FROM target
 """
@@ -171,27 +194,33 @@ PUBLISH_ROUTED: Final = _READY.format(target=_ROUTED)
 PUBLISH_DELAYED: Final = _DELAYED.format(target=_DIRECT)
 PUBLISH_ROUTED_DELAYED: Final = _DELAYED.format(target=_ROUTED)
 
+# Whether a message would have been taken, for whoever asks from outside of the transaction in which it was
+# not.
+HAS_ROUTE: Final = f"SELECT EXISTS ({_DIRECT})"
+HAS_ROUTES: Final = f"SELECT EXISTS ({_ROUTED})"
+
 # Many messages, each straight to its queue: one statement, one commit. Times are null for those that are due
-# now.
+# now. Consumers are told of the earliest time whatever it is: a transaction may commit long after this, and
+# the time have come.
 PUBLISH_MANY: Final = """
 WITH given AS MATERIALIZED (
-  SELECT name, -least(priority, max_priority) AS rank, nextval('broker_message_id') AS id,
-    least(ttl, message_ttl_ms) AS ttl_ms, due, envelope, body
-  FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[], $6::timestamptz[])
+  SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL AS has_limit,
+    -least(priority, max_priority) AS rank, nextval('broker_message_id') AS id,
+    least(ttl, message_ttl_ms) AS ttl_ms, due::timestamptz AS due, envelope, body
+  FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bytea[], $6::text[])
     WITH ORDINALITY AS given_row (queue, priority, ttl, envelope, body, due, nr)
   JOIN broker_queue ON name = queue ORDER BY nr
 ), ready AS (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
-  SELECT name, rank, id, now() + ttl_ms * interval '1 millisecond', ttl_ms, envelope, body
+  SELECT name, rank, id, statement_timestamp() + ttl_ms * interval '1 millisecond', ttl_ms, envelope, body
   FROM given WHERE due IS NULL
 ), later AS (
   INSERT INTO broker_delayed (due_at, queue, rank, id, ttl_ms, envelope, body)
   SELECT due, name, rank, id, ttl_ms, envelope, body FROM given WHERE due IS NOT NULL
 )
-SELECT name, count(*), pg_notify('broker_' || md5(name), ''),
-  CASE WHEN min(due) < now() + interval '2 seconds'
-    THEN pg_notify('broker_due', extract(epoch FROM min(due))::text) END
-FROM given GROUP BY name
+SELECT name, has_limit, count(*), pg_notify('broker_' || md5(name), ''),
+  CASE WHEN min(due) IS NOT NULL THEN pg_notify('broker_due', extract(epoch FROM min(due))::text) END
+FROM given GROUP BY name, has_limit
 """
 
 # Events, remote control and its replies: see `apps.broker.broadcast`. Whoever consumes such a queue listened
@@ -314,9 +343,14 @@ WITH lost AS (
 ), given_up AS (
   INSERT INTO broker_deadletter (id, queue, rank, ttl_ms, redelivered, deaths, history, envelope, body)
   SELECT id, queue, rank, ttl_ms, true, deaths + 1, story, envelope, body
-  FROM marked WHERE deaths + 1 >= $3::int
+  FROM marked WHERE deaths + 1 >= $3::int RETURNING id
 )
-SELECT pg_notify('broker_' || md5(queue), '') FROM returned
+SELECT ARRAY(SELECT id FROM given_up), (SELECT pg_notify('broker_' || md5(queue), '')::text FROM returned)
+"""
+
+# What was given up, for whoever wants to know of its end.
+DEAD_LETTERS: Final = """
+SELECT envelope, body, deaths, history -> -1 ->> 'reason' FROM broker_deadletter WHERE id = ANY ($1::bigint[])
 """
 
 # Due messages become ready ones, a thousand at a time, and their consumers are told.
@@ -555,3 +589,23 @@ ORDER BY asked.id
 """
 
 DISCARD: Final = "DELETE FROM broker_deadletter WHERE id = ANY ($1::bigint[]) RETURNING id"
+
+
+# Kombu's own tables -----------------------------------------------------------------------------------
+
+LEGACY_EXISTS: Final = """
+SELECT to_regclass('kombu_message') IS NOT NULL AND to_regclass('kombu_queue') IS NOT NULL
+"""
+
+# Session ids begin at 1.
+LEGACY_LOCK: Final = f"SELECT pg_try_advisory_xact_lock({LOCK_SPACE}, 0)"
+
+# In the order of publication. A row that kombu has locked is one that an old worker is about to take. Kombu's
+# queues for remote control and events are those of processes that have ended.
+LEGACY_NEXT: Final = """
+SELECT m.id, q.name, m.payload FROM kombu_message AS m JOIN kombu_queue AS q ON q.id = m.queue_id
+WHERE m.visible AND m.id > $1::bigint AND q.name NOT LIKE '%.pidbox' AND q.name NOT LIKE 'celeryev%'
+ORDER BY m.id LIMIT $2::int FOR UPDATE OF m SKIP LOCKED
+"""
+
+LEGACY_TAKEN: Final = "DELETE FROM kombu_message WHERE id = ANY ($1::bigint[])"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from apps.broker.announcement import LOOK_AGAIN_S, PAUSE_S
+from apps.broker.announcement import LOOK_AGAIN_S
 
 if TYPE_CHECKING:
     from apps.broker.channel import Channel
@@ -51,7 +51,7 @@ class Hot:
     until then publishers count on that second look.
 
     While a queue answers in full, it is asked from the position of its last answer on. It is asked from its
-    start after a notification (though not more often than once in PAUSE_S), at the second look, once a
+    start after a notification, at the second look, once a
     second, and before it counts as empty: so nothing is passed over for longer than that.
     """
 
@@ -62,7 +62,7 @@ class Hot:
         heat = self._heat.setdefault(queue, _Heat())
         heat.until = now + LOOK_AGAIN_S
         heat.paused_until = 0.0
-        heat.restart_at = min(heat.restart_at, now + PAUSE_S)
+        heat.restart_at = 0.0
 
     def known(self, queues: Iterable[str]) -> None:
         """They hold something, as somebody saw; no second look is owed."""

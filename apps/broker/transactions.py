@@ -1,64 +1,110 @@
-"""Django's own transaction, where the broker is in the same database: what is sent in it is part of it."""
+"""Django's own transaction, where it is on the broker's tables: what is sent in it is part of it.
+
+Whether it is on them is asked of the server, once a connection, since one server goes by many names. Who logs
+in does not matter: Django's user then needs the rights to the broker's tables.
+"""
 
 from __future__ import annotations
 
-import functools
-import re
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
+from celery import current_app
 from django.conf import settings
-from django.db import connections
-from sqlalchemy.engine import URL
+from django.db import OperationalError, connections
+from psycopg.pq import TransactionStatus
+from psycopg.types.array import ListBinaryDumper
+from psycopg.types.string import StrBinaryDumper
 
-_PARAMETER: Final = re.compile(r"\$(\d+)")
+from apps.broker import aliases, sql
 
-# As configured, before a test runner renames the database: its broker is then the test database as well.
-_aliases: dict[tuple[str, str, str], str] = {}
+if TYPE_CHECKING:
+    from apps.broker.envelope import Prepared
+    from apps.broker.session import Session
 
-
-def remember() -> None:
-    """Note which databases Django has; called once, when the application is ready."""
-    for alias in connections:
-        configured = connections[alias].settings_dict
-        if connections[alias].vendor == "postgresql":
-            hosts = str(configured["HOST"] or (configured.get("OPTIONS") or {}).get("host") or "")
-            _aliases[hosts, str(configured["PORT"] or "5432"), str(configured["NAME"])] = alias
+_REMOTE_CONTROL: Final = ".pidbox"  # how kombu calls its exchanges
+_USABLE: Final = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
 
 
-def alias_of(url: URL) -> str | None:
-    """Django's connection to the database that the URL names."""
-    host = url.host or _first(url.query.get("host")) or ""
-    return _aliases.get((host, str(url.port or _first(url.query.get("port")) or "5432"), url.database or ""))
+class Joining:
+    """Finds the transaction of Django's that a session's publications belong to."""
+
+    def __init__(self, session: Session, named: str | None) -> None:
+        """`named` is the alias of the database that the broker's URL names, if it is one of Django's."""
+        self._session = session
+        self._named = named
+        self._is_ours: dict[str, bool] = {}
+
+    def alias(self) -> str | None:
+        """Whose transaction is open in this thread, and on the broker's tables."""
+        if not settings.configured or not settings.BROKER_TRANSACTIONAL:
+            return None
+        return next(
+            (alias for alias in aliases.postgresql() if is_open(alias) and self._is_same(alias)), None
+        )
+
+    def _is_same(self, alias: str) -> bool:
+        if alias not in self._is_ours:
+            if _is_broken(alias):  # it answers nothing; what is sent in it has to fail as all else does
+                return alias == self._named
+            self._is_ours[alias] = _tables(alias) == self._session.run(sql.TABLES)[0][0]
+        return self._is_ours[alias]
 
 
-def followed(url: URL) -> URL:
-    """The URL, with the name that the database goes by now: a test runner's, while it runs."""
-    alias = alias_of(url)
-    return url.set(database=str(connections[alias].settings_dict["NAME"])) if alias else url
+def is_open(alias: str) -> bool:
+    """Whether this thread is within a transaction, `atomic` or with autocommit switched off."""
+    connection = connections[alias]
+    return connection.in_atomic_block or (connection.connection is not None and not connection.autocommit)
 
 
-def joined(url: URL) -> str | None:
-    """Whose transactions publishing takes part in; None where that is switched off."""
-    return alias_of(url) if settings.configured and settings.BROKER_TRANSACTIONAL else None
+def goes_at_once(message: Prepared, exchange: str) -> bool:
+    """Whether it has to be sent in spite of a transaction.
+
+    Remote control has: whoever sends it waits for the answer within the transaction. So has what a running
+    task sends in its own place, a retry or a replacement: Celery raises an exception next, which rolls the
+    transaction back, and it would be lost.
+    """
+    return exchange.endswith(_REMOTE_CONTROL) or _is_continuation(message.headers)
 
 
-def open_on(alias: str | None) -> str | None:
-    """The alias, if a transaction is open on it in this thread."""
-    return alias if alias and connections[alias].in_atomic_block else None
+def _is_continuation(headers: Mapping[str, Any]) -> bool:
+    nesting = headers.get("replaced_task_nesting") or 0
+    if not (headers.get("retries") or nesting) or (task := current_app.current_worker_task) is None:
+        return False
+    return headers.get("id") == task.request.id or nesting > (task.request.replaced_task_nesting or 0)
 
 
 def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    """The rows of one of our statements on Django's connection. Raises Django's database errors."""
-    named = {f"p{number}": value for number, value in enumerate(parameters, start=1)}
-    with connections[alias].cursor() as cursor:
-        cursor.execute(_for_django(statement), named)
-        return list(cursor.fetchall())
+    """The rows of one of our statements, as part of Django's transaction. Raises Django's database errors.
+
+    With psycopg's cursor: sending a task counts as no query, whatever the broker, and DEBUG keeps no copy.
+    """
+    connection = connections[alias]
+    connection.validate_no_broken_transaction()
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+        cursor.adapters.register_dumper(str, StrBinaryDumper)
+        cursor.adapters.register_dumper(list, ListBinaryDumper)  # text in a list is escaped at a price
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
 
 
-@functools.cache
-def _for_django(statement: str) -> str:
-    return _PARAMETER.sub(r"%(p\1)s", statement.replace("%", "%%"))
+def stale(alias: str) -> OperationalError:
+    """What is raised where a transaction cannot see the queue that others see."""
+    return OperationalError(
+        f"the queue was declared after the transaction on {alias!r} took its snapshot: run that again"
+    )
 
 
-def _first(value: str | tuple[str, ...] | None) -> str | None:
-    return value[0] if isinstance(value, tuple) else value
+def _is_broken(alias: str) -> bool:
+    connection = connections[alias]
+    raw = connection.connection
+    return connection.needs_rollback or raw is None or raw.info.transaction_status not in _USABLE
+
+
+def _tables(alias: str) -> str | None:
+    connection = connections[alias]
+    with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+        row = cursor.execute(sql.TABLES).fetchone()
+    return row[0] if row else None

@@ -1,4 +1,4 @@
-"""Prepared statements on one psycopg connection, waited for or not.
+"""Statements on one psycopg connection, prepared where that is safe, waited for or not.
 
 psycopg's own cursors wait for each answer; Celery's event loop must not. So this sends a statement, hands out
 the socket, and collects the answer when it is there, with psycopg's libpq wrapper and psycopg's adapters.
@@ -7,6 +7,7 @@ the socket, and collects the answer when it is there, with psycopg's libpq wrapp
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 
 Row = tuple[Any, ...]
+
+# A connection comes back from the pool with the statements that its last user prepared.
 
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
@@ -25,14 +28,14 @@ class Wire:
     All raise psycopg's errors. After one that ended the connection, `is_open` is false.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], prepared: dict[str, bytes]) -> None:
-        """`prepared` holds the names of statements that this connection has prepared.
+    def __init__(self, connection: psycopg.Connection[Any], names: dict[str, bytes] | None) -> None:
+        """`names` are those of the statements that this connection has prepared; more are added.
 
-        It outlives the wire.
+        With None each is parsed anew: behind a pooler the next one may meet a process that does not know it.
         """
         self._pgconn = connection.pgconn
         self._transformer = Transformer(connection)
-        self._names = prepared
+        self.names = names
         self.is_waiting = False  # for an answer
 
     @property
@@ -55,14 +58,32 @@ class Wire:
 
     def send(self, statement: str, *parameters: Any) -> None:
         """Start a statement; its answer is to be fetched before the next one."""
-        name = self._names.get(statement) or self._prepare(statement)
+        name = (
+            None if self.names is None else self.names.get(statement) or self._prepare(statement, self.names)
+        )
         formats = [PyFormat.BINARY if _is_binary(value) else PyFormat.TEXT for value in parameters]
         values = self._transformer.dump_sequence(parameters, formats)
-        self._pgconn.send_query_prepared(
-            name, values, param_formats=self._transformer.formats, result_format=Format.BINARY
-        )
+        known = self._transformer.formats
+        if name is None:
+            self._pgconn.send_query_params(
+                statement.encode(), values, param_formats=known, result_format=Format.BINARY
+            )
+        else:
+            self._pgconn.send_query_prepared(name, values, param_formats=known, result_format=Format.BINARY)
         self.is_waiting = True
         self._flush()
+
+    def is_answered(self, limit_s: float) -> bool:
+        """Whether the server answers a question of no consequence within so many seconds."""
+        self._pgconn.send_query(b"SELECT 1")
+        self.is_waiting = True
+        self._flush()
+        deadline = time.monotonic() + limit_s
+        while self.answer() is None:
+            if not self.wait(deadline - time.monotonic()):
+                return False
+            self.read()
+        return True
 
     def answer(self) -> list[Row] | None:
         """The rows of what was sent; None while they are still to come."""
@@ -86,13 +107,13 @@ class Wire:
             watched.register(descriptor, select.POLLIN)
         return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
 
-    def _prepare(self, statement: str) -> bytes:
-        name = b"broker_%d" % len(self._names)
+    def _prepare(self, statement: str, names: dict[str, bytes]) -> bytes:
+        name = b"broker_%d" % len(names)
         self._pgconn.send_prepare(name, statement.encode())
         self.is_waiting = True
         self._flush()
         self._collect()
-        self._names[statement] = name
+        names[statement] = name
         return name
 
     def _flush(self) -> None:
@@ -126,11 +147,10 @@ class Wire:
 
 
 def _is_binary(value: Any) -> bool:
-    if isinstance(value, bytes):
-        return True
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and bool(value)
-        and isinstance(value[0], bytes)
-    )
+    """Bytes, and lists of bytes or text.
+
+    As text they are escaped, which costs more than the rest of a statement.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return bool(value) and isinstance(value[0], (str, bytes))
+    return isinstance(value, bytes)

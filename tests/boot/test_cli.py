@@ -21,6 +21,8 @@ Captured = pytest.CaptureFixture[str]
         [],
         ["nonsense"],
         ["env", "nonsense"],
+        ["broker"],
+        ["broker", "migrate", "now"],
         ["run", "all", "extra"],
         ["run", "-x"],
         ["run", ""],

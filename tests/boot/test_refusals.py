@@ -42,3 +42,10 @@ def test_a_database_that_is_away_is_worth_waiting_for(reason: str, mend: str) ->
     refusal = understand(reason)
     assert not refusal.is_final
     assert mend in refusal.mend
+
+
+def test_another_variable_is_named_where_it_names_the_database() -> None:
+    """And DATABASE_PASSWORD is not, which belongs to DATABASE_URL alone."""
+    refusal = understand('FATAL: password authentication failed for user "doorito"', "CELERY_BROKER_URL")
+    assert refusal.is_final
+    assert refusal.mend == "set the right user in CELERY_BROKER_URL, and the right password there"

@@ -202,3 +202,77 @@ def test_without_a_database_url_the_database_is_sqlite_in_the_project() -> None:
     """Whatever the working folder; a PostgreSQL one is not waited for longer than some seconds."""
     assert settings_of()["DATABASES"]["default"]["NAME"] == str(BASE_DIR / "db.sqlite3")
     assert settings_of(**PRODUCTION)["DATABASES"]["default"]["OPTIONS"]["connect_timeout"] == 5
+
+
+# The broker's database
+
+MAIN = "postgresql://doorito:one@db.internal/doorito"
+DATABASES = """
+import json
+from boot import settings
+names = ("DATABASES", "DATABASE_ROUTERS", "BROKER_DATABASE")
+print(json.dumps({name: getattr(settings, name, []) for name in names}, default=str))
+"""
+
+
+def places_of(**environ: str) -> dict[str, Any]:
+    done = run("-c", DATABASES, **environ)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("database", "broker"),
+    [
+        (MAIN, ""),
+        (MAIN, "sqla+postgresql://doorito:one@db.internal/doorito"),
+        (MAIN, "sqla+postgresql+psycopg://another:two@DB.internal:5432/doorito?application_name=worker"),
+        ("postgresql://doorito@/doorito?host=/run/a", "sqla+postgresql://doorito@/doorito?host=/run/a"),
+    ],
+)
+def test_a_broker_in_the_same_database_needs_no_second_one(database: str, broker: str) -> None:
+    """However the address is written: host, port and name tell."""
+    found = places_of(DATABASE_URL=database, CELERY_BROKER_URL=broker)
+    assert list(found["DATABASES"]) == ["default"]
+    assert found["BROKER_DATABASE"] == "default"
+    assert found["DATABASE_ROUTERS"] == []
+
+
+def test_a_broker_elsewhere_is_a_second_database() -> None:
+    """With the options of its URL; its tables go there, and no others."""
+    found = places_of(
+        DATABASE_URL=MAIN,
+        CELERY_BROKER_URL="sqla+postgresql://queue:t%40o@q1.internal:6432,q2.internal/parcels?sslmode=require",
+    )
+    own = found["DATABASES"]["broker"]
+    assert found["BROKER_DATABASE"] == "broker"
+    assert found["DATABASE_ROUTERS"] == ["apps.broker.database_router.BrokerRouter"]
+    assert (own["NAME"], own["USER"], own["PASSWORD"]) == ("parcels", "queue", "t@o")
+    assert (own["HOST"], own["PORT"]) == ("q1.internal,q2.internal", "6432,")
+    assert own["OPTIONS"]["sslmode"] == "require"
+    assert own["OPTIONS"]["connect_timeout"] == 5
+
+
+def test_sqlite_can_have_a_broker_in_postgresql() -> None:
+    """One that was named, or the registry's own where tasks are to be sent; else there is none to ask."""
+    broker = "sqla+postgresql://doorito@localhost/doorito"
+    assert places_of(CELERY_BROKER_URL=broker)["BROKER_DATABASE"] == "broker"
+    assert places_of(CELERY_TASK_ALWAYS_EAGER="false")["BROKER_DATABASE"] == "broker"
+    assert places_of()["BROKER_DATABASE"] is None
+
+
+def test_another_kind_of_broker_has_no_tables() -> None:
+    """RabbitMQ, Redis."""
+    found = places_of(DATABASE_URL=MAIN, CELERY_BROKER_URL="amqp://rabbit")
+    assert found["BROKER_DATABASE"] is None
+    assert list(found["DATABASES"]) == ["default"]
+
+
+def test_a_broker_url_that_sqlalchemy_cannot_read_is_one_line() -> None:
+    """The variable's name, and no password."""
+    done = run("-c", "import boot.settings", CELERY_BROKER_URL="sqla+postgresql://a:hunter2@h:1,g:x/d")
+    assert done.returncode == 78
+    assert done.stderr.startswith("doorito: CELERY_BROKER_URL: ")
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr

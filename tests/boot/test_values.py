@@ -13,6 +13,7 @@ from boot.places import BASE_DIR
 from boot.values import Kind
 
 DATABASE = values.url("postgresql", "sqlite")
+BROKER = values.url("sqla+postgresql", "amqp")
 MAIL = values.url("smtp", "console", "file")
 ACCEPTED: list[tuple[Kind, str, Any]] = [
     (values.TEXT, " as it is ", " as it is "),
@@ -46,6 +47,7 @@ ACCEPTED: list[tuple[Kind, str, Any]] = [
     (DATABASE, "postgresql://u@/db?host=%2Frun", "postgresql://u@/db?host=%2Frun"),
     (DATABASE, "sqlite:////tmp/a b@c.sqlite3", "sqlite:////tmp/a b@c.sqlite3"),
     (DATABASE, "sqlite://:memory:", "sqlite://:memory:"),
+    (BROKER, "sqla+postgresql://u:p@h:1,[::1]:2,g/d", "sqla+postgresql://u:p@h:1,[::1]:2,g/d"),
     (MAIL, "console://", "console://"),
     (MAIL, "smtp://me@example.org:pw@mail:25?timeout=5", "smtp://me@example.org:pw@mail:25?timeout=5"),
 ]  # fmt: skip
@@ -67,6 +69,8 @@ REFUSED: list[tuple[Kind, tuple[str, ...]]] = [
     (values.PATH, ("~nobody-of-this-name/x", "a\0b")),
     (DATABASE, ("host/db", "mysql://h/d", "POSTGRESQL://h/d", "postgresql:/h/d", "://")),
     (DATABASE, ("postgresql://h:port/d", "postgresql://[::1/d", "postgresql://h/d\n", "postgresql://h/\0")),
+    (DATABASE, ("postgresql://h:1,g:2/d",)),  # Django's reader of URLs knows no more than one
+    (BROKER, ("sqla+postgresql://h:1,g:port/d", "amqp://h:1,g:2//")),
     (MAIL, ("smtp://mail?timeout=soon", "sqlite://:memory:")),
 ]
 # A password with a special character that is not percent-encoded, read by urlsplit as something else.

@@ -1,0 +1,118 @@
+"""What becomes of tasks that end whoever runs them, with real workers."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from apps.broker.models import DeadLetter, Delivery, Message
+from tests.apps.broker import probes
+from tests.apps.broker.worker import Worker, lines
+from tests.system.stack import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True, available_apps=["apps.broker", "django_celery_results"])
+
+LIMIT = 2
+
+# Celery's types allow no option to be taken back.
+overrun: Any = probes.overrun
+overrun_again: Any = probes.overrun_again
+
+
+@pytest.fixture(autouse=True)
+def lazily(settings: Settings) -> None:
+    settings.CELERY_TASK_ALWAYS_EAGER = False
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "lines"
+
+
+def _worker(folder: Path) -> Worker:
+    return Worker(folder, BROKER_MAX_DELIVERIES=str(LIMIT))
+
+
+def _is_over() -> bool:
+    return not Message.objects.exists() and not Delivery.objects.exists()
+
+
+def test_a_task_that_kills_its_process_becomes_a_dead_letter(tmp_path: Path, place: Path) -> None:
+    """After as many tries as it has, with what is known of each; then it has failed, and others go on."""
+    with _worker(tmp_path) as worker:
+        result = probes.kill_process.delay(str(place))
+        wait_until("the dead letter", DeadLetter.objects.exists, lambda: worker.log)
+        wait_until("the result", lambda: result.state == "FAILURE", lambda: worker.log)
+        other = probes.note.delay(str(place), "alive")
+        wait_until("another task", lambda: other.state == "SUCCESS")
+        assert f"dead letter after {LIMIT} deaths" in worker.log
+    assert lines(place) == ["killed"] * LIMIT + ["alive"]
+    letter = DeadLetter.objects.get()
+    assert (letter.deaths, letter.queue) == (LIMIT, "default")
+    assert ["signal 9 (SIGKILL)" in reason for reason in _reasons()] == [True] * LIMIT
+    assert f"given up after {LIMIT} deaths" in str(result.result)
+
+
+def _reasons() -> list[str]:
+    history: Any = DeadLetter.objects.get().history
+    return [entry["reason"] for entry in history]
+
+
+def test_a_task_that_kills_its_worker_becomes_a_dead_letter(tmp_path: Path, place: Path) -> None:
+    """The next worker finds that the session is over, and counts; at last it records the failure."""
+    result = probes.kill_worker.delay(str(place))
+    for _ in range(LIMIT):
+        with _worker(tmp_path) as worker:
+            wait_until("its end", worker.has_ended, lambda: worker.log)
+    with _worker(tmp_path) as worker:
+        wait_until("the dead letter", DeadLetter.objects.exists, lambda: worker.log)
+        wait_until("the result", lambda: result.state == "FAILURE", lambda: worker.log)
+        other = probes.note.delay(str(place), "alive")
+        wait_until("another task", lambda: other.state == "SUCCESS")
+    assert lines(place) == ["killed"] * LIMIT + ["alive"]
+    assert _reasons() == ["its session ended without a word"] * LIMIT
+
+
+def test_what_a_task_rejects_itself_is_no_death(tmp_path: Path, place: Path) -> None:
+    """However often."""
+    with _worker(tmp_path) as worker:
+        result = probes.reject.delay(str(place), LIMIT + 2)
+        wait_until("its success", lambda: result.state == "SUCCESS", lambda: worker.log)
+        wait_until("its end", _is_over)
+    assert lines(place) == ["rejected"] * (LIMIT + 3)
+    assert not DeadLetter.objects.exists()
+
+
+def test_a_task_at_its_time_limit_has_failed_once(tmp_path: Path, place: Path) -> None:
+    """Celery acknowledges it then."""
+    with _worker(tmp_path) as worker:
+        result = overrun.apply_async((str(place),), time_limit=1, soft_time_limit=None)
+        wait_until("its failure", lambda: result.state == "FAILURE", lambda: worker.log)
+        wait_until("its end", _is_over)
+    assert lines(place) == ["begun"]
+    assert not DeadLetter.objects.exists()
+
+
+def test_a_time_limit_that_gives_the_task_back_counts_as_a_death(tmp_path: Path, place: Path) -> None:
+    """With `acks_on_timeout` off it would be tried for ever."""
+    with _worker(tmp_path) as worker:
+        overrun_again.apply_async((str(place),), time_limit=1, soft_time_limit=None)
+        wait_until("the dead letter", DeadLetter.objects.exists, lambda: worker.log)
+        wait_until("its end", _is_over)
+    assert lines(place) == ["begun"] * LIMIT
+    assert set(_reasons()) == {"its process was killed at the time limit of 1 s"}
+
+
+def test_a_worker_that_is_told_to_end_at_once_costs_no_death(tmp_path: Path, place: Path) -> None:
+    """Its tasks go back as if they had not been begun, and run again elsewhere."""
+    with _worker(tmp_path) as worker:
+        probes.wait.delay(str(place))
+        wait_until("its begin", lambda: lines(place), lambda: worker.log)
+        worker.send_signal(signal.SIGQUIT)
+        wait_until("its end", worker.has_ended, lambda: worker.log)
+    message = Message.objects.get()
+    assert (message.deaths, message.history, message.redelivered) == (0, None, True)

@@ -1,0 +1,131 @@
+"""A session's end, when it was not a clean one."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kombu import Connection, Exchange, Queue
+
+import boot.celery  # noqa: F401 - it registers the transport for sqla+postgresql
+from apps.broker import session, sql
+from apps.broker.errors import ConnectionLost
+from tests.apps.broker.durable import durable_broker
+from tests.servers.network import network
+from tests.servers.postgres import Postgres
+from tests.system.stack import wait_until
+
+PARCELS = Queue("parcels")
+MAILBOX = Queue("mailbox", Exchange("mail", type="fanout"), exclusive=True, auto_delete=True, durable=False)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A server with the broker's tables."""
+    with durable_broker() as running:
+        yield running
+
+
+def connect(url: str, **options: Any) -> Any:
+    connection = Connection(f"sqla+{url}", **options)
+    connection.connect()
+    return connection
+
+
+def owned(server: Postgres, id_: int) -> bool:
+    """Whether somebody holds the lock of the session of this id."""
+    query = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND granted"
+    with server.connect() as connection:
+        return bool(connection.execute(query, [sql.LOCK_SPACE, id_]).fetchall())
+
+
+def test_a_connection_that_is_forgotten_owns_nothing_any_more(server: Postgres) -> None:
+    """Its lock ends with its memory: it is not handed on by the pool with what it had."""
+    connection = connect(server.url)
+    id_ = connection.connection.session.id
+    assert owned(server, id_)
+    del connection
+    gc.collect()
+    wait_until("the end of its session", lambda: not owned(server, id_))
+
+
+def test_connections_of_one_process_know_what_each_has_prepared(server: Postgres) -> None:
+    """They take turns with the pool's connections, and begin with different statements."""
+    for queue in ("one", "two"):
+        with connect(server.url) as connection:
+            channel = connection.channel()
+            if queue == "two":
+                channel.exchange_declare("parcels", "fanout", durable=False, auto_delete=True)
+            Queue(queue)(channel).declare()
+            connection.Producer(channel).publish("a parcel", routing_key=queue)
+
+
+def test_whoever_reconnects_has_an_exclusive_queue_back_at_once(server: Postgres) -> None:
+    """Although the server still believes in the connection that the network has cut."""
+    with network(server.url) as net:
+        old = connect(net.url)
+        MAILBOX(old).declare()
+        PARCELS(old).declare()
+        old.Producer().publish("a parcel", routing_key=PARCELS.name)
+        assert old.channel().basic_get(PARCELS.name).payload == "a parcel"
+        id_ = old.connection.session.id
+        net.cut_clients_off()
+        with pytest.raises(old.recoverable_connection_errors):
+            old.drain_events(timeout=60)
+        assert owned(server, id_)
+        old.collect()
+        MAILBOX(old).declare()
+        assert not owned(server, id_)
+        messages: list[Any] = []
+        with old.Consumer([PARCELS], on_message=lambda message: messages.append(message)):
+            old.drain_events(timeout=60)
+        assert messages[0].delivery_info["redelivered"]
+        old.close()
+
+
+def test_another_process_is_no_predecessor(server: Postgres) -> None:
+    """An exclusive queue of a live connection stays locked, whoever asks."""
+    with connect(server.url) as one, connect(server.url) as other:
+        MAILBOX(one).declare()
+        with pytest.raises(other.channel_errors, match="cannot obtain exclusive access"):
+            MAILBOX(other).declare()
+        assert owned(server, one.connection.session.id)
+
+
+def test_a_number_that_is_somebody_elses_by_now_is_left_alone(server: Postgres) -> None:
+    """In a database that is an older copy: the session of that number has another client."""
+    with connect(server.url) as one, connect(server.url) as other:
+        id_ = one.connection.session.id
+        with server.connect() as connection:
+            connection.execute("UPDATE broker_session SET client = 'another:1' WHERE id = %s", [id_])
+        session._doubtful.add((one.connection.session._url, id_))
+        assert other.connection.session.id
+        assert owned(server, id_)
+        assert session._doubtful == set()
+
+
+def test_a_silent_network_is_noticed_by_the_heartbeat(server: Postgres) -> None:
+    """No answer within a heartbeat is a lost connection, which is made again."""
+    with network(server.url) as net:
+        connection = connect(net.url, heartbeat=0.2)
+        connection.heartbeat_check()
+        net.fall_silent()
+        with pytest.raises(connection.recoverable_connection_errors, match="no answer"):
+            wait_until("the heartbeat to fail", lambda: connection.heartbeat_check())
+        connection.collect()
+        connection.connect()
+        connection.heartbeat_check()
+        connection.close()
+
+
+def test_a_session_killed_for_idling_in_a_transaction_is_a_lost_connection(server: Postgres) -> None:
+    """As any other: what uses it connects again."""
+    with connect(server.url) as connection:
+        used = connection.connection.session
+        used.run("SET idle_in_transaction_session_timeout = 1")
+        used.run("BEGIN")
+        assert used.wire.wait(60)
+        with pytest.raises(ConnectionLost, match="idle-in-transaction"):
+            used.run("SELECT 1")
