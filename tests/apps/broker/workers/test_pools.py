@@ -104,13 +104,13 @@ def test_it_ends_when_it_is_told(shop: Shop, pool: str) -> None:
 def test_a_prefork_pool_grows_and_shrinks(broker: Broker) -> None:
     """By itself (--autoscale) or when told (pool_grow, pool_shrink); --max-tasks-per-child renews it."""
     with Site(broker) as site:
-        auto = site.worker("auto", "--autoscale=3,1", queue=queue(site, "auto"))
-        told = site.worker("told", "-c", "1", "--max-tasks-per-child=1", queue=queue(site, "told"))
+        auto = site.worker("auto", "--autoscale=3,1", "--max-tasks-per-child=1", queue=queue(site, "auto"))
+        site.worker("told", "-c", "1", queue=queue(site, "told")).wait_for("ready.")
         auto.wait_for("ready.")
-        told.wait_for("ready.")
-        assert site.run("pid", queue=queue(site, "told")) != site.run("pid", queue=queue(site, "told"))
         options = {"destination": ["told@site"], "reply": True, "timeout": 10}
         assert site.app.control.pool_grow(1, **options) == [{"told@site": {"ok": "pool will grow"}}]
+        first, second = (site.send("pid", queue=queue(site, "auto")) for _ in range(2))
+        assert site.result(first) != site.result(second)
         names = {unique("hold"): pool for pool in ("auto", "auto", "auto", "told", "told")}
         for name, pool in names.items():
             site.send("hold", str(site.folder), name, queue=queue(site, pool))
