@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,16 +41,24 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> Iterator[Server]:
-    """The command runs inside this block, in a session of its own, and is killed at its end.
+def running(
+    command: Sequence[str],
+    log: Path,
+    environ: Mapping[str, str],
+    *,
+    end: signal.Signals = signal.SIGKILL,
+    user: Sequence[str] = (),
+) -> Iterator[Server]:
+    """The command runs inside this block, in a session of its own; `end` is sent at its end.
 
-    Its data are thrown away, so nothing is gained by a slower stop. Where this process is killed itself,
-    the kernel ends the server (boot.parent).
+    SIGKILL, where the data are thrown away and nothing is gained by a slower stop. Where this process is
+    killed itself, the kernel sends it. `user` are options of setpriv(1).
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "boot.parent", *command],
-            cwd=ROOT,
+            # Not preexec_fn, which Python warns of where there are threads.
+            ["setpriv", "--pdeathsig", end.name.removeprefix("SIG"), *user, *command],
+            cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **environ},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -62,7 +69,7 @@ def running(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> It
         yield Server(process, log)
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, end)
         process.wait()
 
 
