@@ -1,0 +1,179 @@
+"""Publishes to one system, in a process of its own: `python -m tests.bench.broker.publisher ACTION ...`.
+
+Prints one line of JSON. `systems.System.publish` calls it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from kombu import Connection, Consumer
+
+from tests.bench.broker import ledger
+from tests.bench.broker.application import SYSTEM, app, hold, start, step, tick
+from tests.bench.broker.ledger import Ledger
+from tests.bench.broker.terms import OURS, QUEUE
+
+ANSWER_S: Final = 30.0  # seconds that a task may take to start, before the measurement is given up
+POLL_S: Final = 0.002
+CHUNK: Final = 10_000  # messages in one transaction of a bulk
+RAW_PREFETCH: Final = 500  # of the consumer that empties a queue without a worker
+PAUSE_S: Final = 0.1  # after a failed publish
+
+
+def one_by_one(count: int) -> float:
+    """Publish as a web application does; seconds."""
+    tick.delay()  # connects, and declares what it needs
+    begun = time.monotonic()
+    for _ in range(count - 1):
+        tick.delay()
+    return time.monotonic() - begun
+
+
+def bulk(count: int) -> float:
+    """Publish in one transaction; seconds."""
+    tick.delay()
+    begun = time.monotonic()
+    publish_in_one_transaction(count)
+    return time.monotonic() - begun
+
+
+def publish_in_one_transaction(count: int) -> None:
+    """The one place that knows how ours does it."""
+    assert SYSTEM == OURS
+    from apps.broker import bulk as helper  # type: ignore[attr-defined]  # not there yet
+
+    helper.send_many(tick, [() for _ in range(count)])
+
+
+def fill(count: int) -> float:
+    """Publish as fast as the system can, for what is measured afterwards; seconds."""
+    begun = time.monotonic()
+    if SYSTEM == OURS:
+        for already in range(0, count, CHUNK):
+            publish_in_one_transaction(min(CHUNK, count - already))
+    else:
+        with Connection(app.conf.broker_url) as connection:  # without confirms
+            producer = app.amqp.Producer(connection)
+            for _ in range(count):
+                tick.apply_async(producer=producer)
+    return time.monotonic() - begun
+
+
+def holds(count: int) -> int:
+    """Publish tasks that wait for the gate."""
+    for _ in range(count):
+        hold.delay()
+    return count
+
+
+def latencies(samples: int, least_gap: float, greatest_gap: float) -> list[float]:
+    """Seconds from a publish to its task's start, one at a time, with random gaps (seconds)."""
+    book = Ledger(ledger.folder())
+    dice = random.Random()
+    for number in range(samples + 1):
+        start.delay(time.monotonic())
+        if not _wait(lambda number=number: len(book.lines("latencies")) > number):
+            break
+        time.sleep(dice.uniform(least_gap, greatest_gap))
+    return [float(line) for line in book.lines("latencies")][1:]  # the first one connects
+
+
+def _wait(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + ANSWER_S
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def steady(rate: float, seconds: float) -> int:
+    """Publish no-op tasks at a rate (per second) for some time; how many."""
+    begun, sent = time.monotonic(), 0
+    while (elapsed := time.monotonic() - begun) < seconds:
+        for _ in range(int(elapsed * rate) - sent):
+            tick.delay()
+            sent += 1
+        time.sleep(1 / rate)
+    return sent
+
+
+def steps(count: int, rate: float, least: float, greatest: float) -> int:
+    """Publish `count` tasks of random length (seconds) at a rate, and write down which were taken.
+
+    What raised may have been taken or not: it is written down as unsure, and not sent again.
+    """
+    dice = random.Random()
+    begun, number, sent = time.monotonic(), 0, 0
+    connection = app.connection_for_write()
+    while sent < count:
+        number += 1
+        task = number, round(dice.uniform(least, greatest), 3)
+        try:
+            step.apply_async(task, producer=app.amqp.Producer(connection), retry=False)
+        except Exception as error:  # whatever a broker that is away makes a transport raise
+            ledger.append("published", f"unsure {number} {type(error).__name__}")
+            connection = _renewed(connection)
+        else:
+            ledger.append("published", f"sent {number}")
+            sent += 1
+            time.sleep(max(0.0, begun + sent / rate - time.monotonic()))
+    return sent
+
+
+def _renewed(connection: Connection) -> Connection:
+    time.sleep(PAUSE_S)
+    connection.collect()
+    return app.connection_for_write()
+
+
+def long(seconds: float) -> int:
+    """Publish one long task."""
+    step.delay(1, seconds)
+    return 1
+
+
+def purge() -> int:
+    """Forget all that waits; how many."""
+    with app.connection_for_write() as connection:
+        channel = connection.default_channel
+        app.amqp.queues[QUEUE](channel).declare()
+        return int(channel.queue_purge(QUEUE) or 0)
+
+
+def consume(count: int) -> float:
+    """Take and acknowledge messages without executing them; seconds."""
+    taken = 0
+
+    def acknowledge(message: Any) -> None:
+        nonlocal taken
+        message.ack()
+        taken += 1
+
+    begun = time.monotonic()
+    with app.connection_for_read() as connection:
+        queue = app.amqp.queues[QUEUE]
+        consumer = Consumer(
+            connection, [queue], on_message=acknowledge, prefetch_count=RAW_PREFETCH, accept=["json"]
+        )
+        with consumer:
+            while taken < count:
+                connection.drain_events(timeout=ANSWER_S)
+    return time.monotonic() - begun
+
+
+ACTIONS: Final[dict[str, Callable[..., Any]]] = {
+    action.__name__: action
+    for action in (one_by_one, bulk, fill, holds, latencies, steady, steps, long, purge, consume)
+}
+
+
+if __name__ == "__main__":
+    action, *arguments = sys.argv[1:]
+    print(json.dumps(ACTIONS[action](*map(json.loads, arguments))))
