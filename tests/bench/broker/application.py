@@ -72,11 +72,11 @@ def start(published: float) -> None:
 
 @app.task
 def step(number: int, seconds: float) -> None:
-    """Take some time; begin and end are written down with the worker's name."""
-    worker = os.environ[ledger.WORKER]
-    ledger.append("steps", f"begin {number} {worker} {time.monotonic():.6f}")
+    """Take some time; begin and end are written down with the worker's name and the process."""
+    who = f"{number} {os.environ[ledger.WORKER]} {os.getpid()}"
+    ledger.append("steps", f"begin {who} {time.monotonic():.6f}")
     time.sleep(seconds)
-    ledger.append("steps", f"end {number} {worker} {time.monotonic():.6f}")
+    ledger.append("steps", f"end {who} {time.monotonic():.6f}")
 
 
 @worker_ready.connect

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from tests.bench.broker.terms import GATE
+
 FOLDER: Final = "BENCH_LEDGER"  # the variable that tells processes where the ledger is
 WORKER: Final = "BENCH_WORKER"  # and this one a worker's processes which worker they belong to
 TICKS_A_LINE: Final = 10  # so that measuring does not dominate a task that does nothing
@@ -48,6 +50,10 @@ class Ledger:
         for path in self.folder.iterdir():
             path.unlink()
 
+    def open_gate(self) -> None:
+        """Let the tasks go on that wait for it."""
+        (self.folder / GATE).touch()
+
     def lines(self, name: str) -> list[str]:
         """All whole lines so far."""
         path = self.folder / name
@@ -65,3 +71,22 @@ class Ledger:
     def times(self) -> list[float]:
         """When (monotonic seconds) each further ten tasks had been executed."""
         return sorted(int(line) / 1e9 for line in self.lines("ticks"))
+
+
+class Follower:
+    """Reads what has been added to a file since it looked last."""
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._path = ledger.folder / name
+        self._offset = 0
+
+    def new_lines(self) -> list[str]:
+        """Whole lines; half a line is left for the next look."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return whole.decode().splitlines()

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import pgmq
 import psycopg
 
 from tests.bench.broker import ledger
@@ -23,6 +22,7 @@ from tests.servers import postgres, rabbitmq, redis
 from tests.servers.postgres import Postgres
 
 ROOT: Final = Path(__file__).resolve().parents[3]
+LEAST_MESSAGES: Final = 800  # or the last few, which processes do not write down, would be too many
 ACTION_S: Final = 1800.0  # seconds that one action of a publisher may take
 
 
@@ -57,7 +57,7 @@ class System:
 
     def messages(self, count: int) -> int:
         """How many this system gets where a fast one gets `count`."""
-        return round(count * self.share)
+        return max(LEAST_MESSAGES, round(count * self.share))
 
     def begin(self, action: str, *arguments: float) -> subprocess.Popen[str]:
         """Start a publisher, and do not wait for it."""
@@ -132,6 +132,8 @@ def _kombu_sqla(book: Ledger) -> Iterator[System]:
 
 @contextlib.contextmanager
 def _pgmq(book: Ledger) -> Iterator[System]:
+    import pgmq  # an optional one: without it, the other systems are compared
+
     with postgres.serving() as server:
         # Not as an extension, which the wheel's server lacks, but the same SQL, from the Python package.
         with psycopg.connect(server.url) as connection:
@@ -154,5 +156,8 @@ OPENERS: Final[dict[str, Callable[[Ledger], AbstractContextManager[System]]]] = 
 @contextlib.contextmanager
 def serving(name: str) -> Iterator[System]:
     """The system's server runs inside this block, with nothing in it."""
-    with tempfile.TemporaryDirectory(prefix="doorito-bench-") as folder, OPENERS[name](Ledger(Path(folder))) as it:
+    with (
+        tempfile.TemporaryDirectory(prefix="doorito-bench-") as folder,
+        OPENERS[name](Ledger(Path(folder))) as it,
+    ):
         yield it

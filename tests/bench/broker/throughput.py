@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tests.bench.broker.ledger import TICKS_A_LINE
 from tests.bench.broker.systems import System
-from tests.bench.broker.terms import CONCURRENCY, GATE, PREFETCH
+from tests.bench.broker.terms import CONCURRENCY, PREFETCH
 from tests.bench.broker.worker import wait_until, working
 
 FIRST, LAST = 0.1, 0.9  # the part of the tasks that is timed
@@ -43,7 +42,7 @@ def drain(system: System, workers: int, count: int) -> float:
     with working(system, workers):
         wait_until("all processes to wait", lambda: len(system.ledger.lines("held")) == processes)
         time.sleep(SETTLE_S)
-        (system.ledger.folder / GATE).touch()
+        system.ledger.open_gate()
         known = count - processes * (TICKS_A_LINE - 1)
         wait_until("the tasks", lambda: system.ledger.ticks() >= known, STALLED_S)
     return rate(system.ledger.times(), count * FIRST, count * LAST)
