@@ -15,9 +15,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -26,18 +27,24 @@ from tests.bench.broker import document, machine, report, systems
 from tests.bench.broker.measures import EVERY, FULL, MEASURES, QUICK, Measure, Sizes
 from tests.bench.broker.results import Results
 from tests.bench.broker.systems import System
-from tests.bench.broker.terms import OURS
+from tests.bench.broker.terms import OURS, PEER
 
-QUICK_SYSTEMS: Final = ("ours", "rabbitmq", "kombu-sqla")
+Choice = Callable[[Measure], list[str]]
+# Of a quick run: the two that ratios are made of, and kombu's where a promise names it.
+QUICK_SYSTEMS: Final[dict[str, tuple[str, ...]]] = {
+    "throughput": ("ours", "rabbitmq", "kombu-sqla"),
+    "latency": ("ours", "rabbitmq", "kombu-sqla"),
+    "kills": ("ours", "rabbitmq", "kombu-sqla"),
+}
 
 
 class Bench:
     """One run. Servers that measures share are started when the first one needs them."""
 
-    def __init__(self, results: Results, sizes: Sizes, chosen: Sequence[str] | None) -> None:
+    def __init__(self, results: Results, sizes: Sizes, choose: Choice) -> None:
         self._results = results
         self._sizes = sizes
-        self._chosen = chosen
+        self._systems = choose
         self._begun = time.monotonic()
         self._stack = ExitStack()
         self._shared: dict[str, System] = {}
@@ -56,11 +63,6 @@ class Bench:
                 self._say(f"{measure.name}, round {number} of {rounds}, {name} ...")
                 self._take_one(measure, name)
 
-    def _systems(self, measure: Measure) -> list[str]:
-        if self._chosen is None:
-            return list(measure.systems)
-        return [name for name in self._chosen if name in measure.possible]
-
     def _take_one(self, measure: Measure, name: str) -> None:
         """One system's failure must not cost what the others have been measured for."""
         try:
@@ -69,7 +71,7 @@ class Bench:
                 figures = measure.take(system, self._sizes)
         except Exception as error:
             traceback.print_exc()
-            self._results.fail(measure.name, name, f"{type(error).__name__}: {error}".splitlines()[0])
+            self._results.fail(measure.name, name, f"{type(error).__name__}: {error}")
         else:
             self._results.add(measure.name, name, figures)
             self._say(f"    {_summary(figures)}")
@@ -97,6 +99,18 @@ def _summary(figures: dict[str, Any]) -> str:
         elif isinstance(value, list) and value:
             said.append(f"{name} {' '.join(map(report.number, value[:4]))}{' ...' if len(value) > 4 else ''}")
     return ", ".join(said)
+
+
+def _choice(given: argparse.Namespace) -> Choice:
+    """Which systems a measure is taken of."""
+    if given.systems:
+        return lambda measure: [name for name in given.systems if name in measure.possible]
+    if given.quick:
+        ratio = (OURS, PEER)
+        return lambda measure: [
+            name for name in measure.systems if name in QUICK_SYSTEMS.get(measure.name, ratio)
+        ]
+    return lambda measure: list(measure.systems)
 
 
 def _arguments() -> argparse.Namespace:
@@ -128,15 +142,14 @@ def main() -> None:
     sizes = _sizes(given)
     is_full = not (given.quick or given.only or given.systems) and sizes == FULL
     results = document.read() if given.write else Results()
-    chosen = given.systems or (QUICK_SYSTEMS if given.quick else None)
     for line in machine.TERMS:
         print(f"- {line}")
-    Bench(results, sizes, chosen).run(
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers are ended, folders removed
+    Bench(results, sizes, _choice(given)).run(
         measure for measure in MEASURES if not given.only or measure.name in given.only
     )
     print("", report.aligned(report.figures(results)), sep="\n")
-    if chosen is None or OURS in chosen:
-        print("", report.aligned(report.verdicts(results)), sep="\n")
+    print("", report.aligned(report.verdicts(results)), sep="\n")
     print("", *report.where(results), *report.failures(results), sep="\n")
     if given.json:
         given.json.write_text(json.dumps(results.as_json(), indent=1) + "\n")

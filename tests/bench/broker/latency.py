@@ -11,7 +11,7 @@ from typing import Any, Final
 from tests.bench.broker.systems import System
 from tests.bench.broker.worker import Worker, working
 
-SETTLE_S: Final = 5.0  # seconds from "ready" until a worker is called idle
+SETTLE_S: Final = 3.0  # seconds from "ready" until a worker is called idle
 GAPS_S: Final = (0.02, 0.3)  # least and greatest between a task and the next, beside the polling interval
 STATEMENT: Final = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)")
 

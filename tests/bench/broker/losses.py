@@ -18,7 +18,7 @@ from tests.bench.broker.worker import Worker
 WORKERS: Final = 2  # of four processes each
 RATE_PER_S: Final = 170.0  # tasks published, of which the processes could execute nearly twice as many
 LENGTH_S: Final = (0.005, 0.05)  # least and greatest of a task
-STALLED_S: Final = 30.0  # without any task: what has not ended by then is lost, or held back for longer
+STALLED_S: Final = 15.0  # without any task: what has not ended by then is lost, or held back for longer
 QUIET_S: Final = 3.0  # after the last task; a repetition would have begun
 LOOK_S: Final = 0.02
 

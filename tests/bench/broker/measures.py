@@ -37,14 +37,14 @@ QUICK: Final = Sizes(
     rounds=1,
     messages=2_000,
     samples=30,
-    idle_s=5.0,
-    backlog=30_000,
+    idle_s=4.0,
+    backlog=20_000,
     window=2_000,
-    steady_s=8.0,
-    tasks=1_200,
-    kills=3,
-    restarts=2,
-    long_s=5.0,
+    steady_s=5.0,
+    tasks=800,
+    kills=2,
+    restarts=1,
+    long_s=3.0,
 )
 
 

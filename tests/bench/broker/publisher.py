@@ -101,10 +101,11 @@ def steady(rate: float, seconds: float) -> int:
     """Publish no-op tasks at a rate (per second) for some time; how many."""
     begun, sent = time.monotonic(), 0
     while (elapsed := time.monotonic() - begun) < seconds:
-        for _ in range(int(elapsed * rate) - sent):
+        if sent < elapsed * rate:
             tick.delay()
             sent += 1
-        time.sleep(1 / rate)
+        else:
+            time.sleep(sent / rate - elapsed)
     return sent
 
 

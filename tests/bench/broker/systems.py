@@ -26,6 +26,10 @@ LEAST_MESSAGES: Final = 800  # or the last few, which processes do not write dow
 ACTION_S: Final = 1800.0  # seconds that one action of a publisher may take
 
 
+class PublisherError(Exception):
+    """A publisher failed; the message is its last line, the rest a note."""
+
+
 @dataclass(frozen=True)
 class System:
     """One broker. `tables` is the SQL condition on pg_class and pg_namespace that finds its tables."""
@@ -61,7 +65,8 @@ class System:
 
     def begin(self, action: str, *arguments: float) -> subprocess.Popen[str]:
         """Start a publisher, and do not wait for it."""
-        command = [sys.executable, "-m", "tests.bench.broker.publisher", action]
+        python = [sys.executable, "-m"]
+        command = [*python, "boot.parent", *python, "tests.bench.broker.publisher", action]
         return subprocess.Popen(
             [*command, *map(json.dumps, arguments)],
             cwd=ROOT,
@@ -72,7 +77,7 @@ class System:
         )
 
     def publish(self, action: str, *arguments: float) -> Any:
-        """What a publisher's action returns."""
+        """What a publisher's action returns. Raises PublisherError."""
         with self.begin(action, *arguments) as publisher:
             try:
                 return answer(publisher)
@@ -92,11 +97,12 @@ class System:
 
 
 def answer(publisher: subprocess.Popen[str]) -> Any:
-    """Wait for a publisher; what its action returned."""
+    """Wait for a publisher; what its action returned. Raises PublisherError."""
     said, complaint = publisher.communicate(timeout=ACTION_S)
     if publisher.returncode:
-        message = f"a publisher failed: {complaint[-2000:]}"
-        raise RuntimeError(message)
+        error = PublisherError(complaint.strip().rpartition("\n")[2])
+        error.add_note(complaint)
+        raise error
     return json.loads(said)
 
 
