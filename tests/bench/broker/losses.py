@@ -13,11 +13,12 @@ from tests.bench.broker import accounts
 from tests.bench.broker.accounts import Disruption, Step
 from tests.bench.broker.ledger import Follower
 from tests.bench.broker.systems import System
-from tests.bench.broker.worker import Worker
+from tests.bench.broker.worker import Gone, Worker
 
 WORKERS: Final = 2  # of four processes each
 RATE_PER_S: Final = 170.0  # tasks published, of which the processes could execute nearly twice as many
 LENGTH_S: Final = (0.005, 0.05)  # least and greatest of a task
+SLOWEST_PER_S: Final = 10.0  # tasks; below that, a measurement is given up
 STALLED_S: Final = 15.0  # without any task: what has not ended by then is lost, or held back for longer
 QUIET_S: Final = 3.0  # after the last task; a repetition would have begun
 LOOK_S: Final = 0.02
@@ -131,7 +132,11 @@ def long(system: System, seconds: float) -> dict[str, Any]:
 def _disturb(system: System, tasks: int, number: int, disturb: Callable[[Run], None]) -> dict[str, Any]:
     with _fleet(system) as fleet, _publishing(system, tasks) as publisher:
         run = Run(system, fleet)
+        deadline = time.monotonic() + tasks / SLOWEST_PER_S
         while publisher.poll() is None or not run.is_over():
+            if time.monotonic() > deadline:
+                message = f"after {len(run.ended)} of {tasks} tasks in {tasks / SLOWEST_PER_S:g} s"
+                raise Gone(message)
             time.sleep(LOOK_S)
             run.look()
             fleet.tend()

@@ -14,9 +14,16 @@ from tests.bench.broker.systems import System
 from tests.bench.broker.terms import CONCURRENCY, FLAGS, PREFETCH
 
 PACKAGES: Final = ("celery", "kombu", "amqp", "redis", "sqlalchemy", "psycopg", "pgmq", "django")
-# In pg_settings, beside all that are not at their default.
-SETTINGS: Final = ("fsync", "synchronous_commit", "full_page_writes", "shared_buffers", "autovacuum")
-OURS_TO_SET: Final = ("listen_addresses", "port", "unix_socket_directories", "data_directory")
+# All at the defaults of PostgreSQL and initdb.
+SETTINGS: Final = (
+    "fsync",
+    "synchronous_commit",
+    "wal_sync_method",
+    "full_page_writes",
+    "autovacuum",
+    "shared_buffers",
+    "max_wal_size",
+)
 TERMS: Final = (
     f"one worker: `celery worker {' '.join(FLAGS)}`, pool prefork, gossip, mingle and heartbeats on",
     f"{CONCURRENCY} processes a worker, prefetch multiplier {PREFETCH}",
@@ -52,7 +59,7 @@ def versions() -> dict[str, str]:
 
 
 def server(system: System) -> dict[str, str]:
-    """A server's version, and what is not at its default."""
+    """A server's version, and its settings that matter."""
     if system.server:
         return _postgres(system)
     with Connection(system.url) as connection:
@@ -66,10 +73,5 @@ def _postgres(system: System) -> dict[str, str]:
     assert system.server
     with system.server.connect() as connection:
         version = connection.info.parameter_status("server_version")
-        settings = connection.execute(
-            "SELECT name, current_setting(name) FROM pg_settings"
-            " WHERE (name = ANY(%s) OR source IN ('command line', 'configuration file')) AND name <> ALL(%s)"
-            " ORDER BY name",
-            [list(SETTINGS), list(OURS_TO_SET)],
-        ).fetchall()
-    return {"version": f"PostgreSQL {version}", **dict(settings)}
+        values = {name: connection.execute(f"SHOW {name}").fetchone() for name in SETTINGS}
+    return {"version": f"PostgreSQL {version}", **{name: row[0] for name, row in values.items() if row}}

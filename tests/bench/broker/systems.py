@@ -85,14 +85,16 @@ class System:
                 publisher.kill()
 
     def size(self) -> int:
-        """Bytes of the broker's tables with their indexes."""
+        """Bytes of the broker's tables with their indexes. Raises LookupError where there are none."""
         assert self.server
         with self.server.connect() as connection:
             row = connection.execute(
-                "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c"
+                "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c"
                 f" JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND ({self.tables})"
             ).fetchone()
-        assert row
+        if row is None or row[0] is None:
+            message = f"{self.name} has no tables where {self.tables}"
+            raise LookupError(message)
         return int(row[0])
 
 
