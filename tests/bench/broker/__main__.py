@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import time
 import traceback
@@ -65,6 +66,7 @@ class Bench:
 
     def _take_one(self, measure: Measure, name: str) -> None:
         """One system's failure must not cost what the others have been measured for."""
+        load = os.getloadavg()[0]  # of the last minute: what this machine does beside
         try:
             with ExitStack() as own:
                 system = self._opened(own, name) if measure.is_fresh else self._opened_once(name)
@@ -73,7 +75,7 @@ class Bench:
             traceback.print_exc()
             self._results.fail(measure.name, name, f"{type(error).__name__}: {error}")
         else:
-            self._results.add(measure.name, name, figures)
+            self._results.add(measure.name, name, figures | {"load": load})
             self._say(f"    {_summary(figures)}")
 
     def _opened_once(self, name: str) -> System:

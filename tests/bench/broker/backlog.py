@@ -28,8 +28,8 @@ def measure(system: System, backlog: int, window: int) -> dict[str, Any]:
         figures["size_waiting"] = system.size()
         figures["consume_per_s"] = _empty(system)
         figures["size_drained"] = system.size()
-        maintain(system)
-        figures["size_maintained"] = system.size()
+        if maintain(system):
+            figures["size_maintained"] = system.size()
     return figures | {"empty_again": _drain(system, WINDOWS * window, window)[0]}
 
 
@@ -61,11 +61,19 @@ def _empty(system: System) -> float:
     return taken / (time.monotonic() - begun)
 
 
-def maintain(system: System) -> None:
-    """The scheduled maintenance, where the system has one."""
-    if system.name == OURS:
-        command = [sys.executable, "manage.py", MAINTENANCE]
-        subprocess.run(command, cwd=ROOT, env=system.environ, check=True)
+def maintain(system: System) -> bool:
+    """The scheduled maintenance; false where the system has none."""
+    if system.name != OURS:
+        return False
+    manage = [sys.executable, "manage.py"]
+    known = subprocess.run(
+        [*manage, "help", MAINTENANCE], cwd=ROOT, env=system.environ, capture_output=True, check=False
+    )
+    if known.returncode:
+        print(f"there is no command {MAINTENANCE}: no figure after maintenance", flush=True)
+        return False
+    subprocess.run([*manage, MAINTENANCE], cwd=ROOT, env=system.environ, check=True)
+    return True
 
 
 def steady(system: System, seconds: float, rate_per_s: float) -> dict[str, Any]:

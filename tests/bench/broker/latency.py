@@ -13,7 +13,11 @@ from tests.bench.broker.worker import Worker, working
 
 SETTLE_S: Final = 3.0  # seconds from "ready" until a worker is called idle
 GAPS_S: Final = (0.02, 0.3)  # least and greatest between a task and the next, beside the polling interval
-STATEMENT: Final = re.compile(r"LOG:  (?:statement|execute [^:]*): (.*)")
+# Up to the next line that begins with a date.
+STATEMENT: Final = re.compile(
+    r"LOG:  (?:statement|execute [^:]*): (.*?)(?=^\d{4}-|\Z)", re.DOTALL | re.MULTILINE
+)
+STATEMENT_LENGTH: Final = 120  # characters that are kept
 
 
 def start_latencies(system: System, samples: int) -> list[float]:
@@ -49,7 +53,8 @@ def _watch(system: System, worker: Worker, seconds: float) -> dict[str, Any]:
     elapsed, used = time.monotonic() - begun, worker.cpu() - cpu
     figures: dict[str, Any] = {"cpu_percent": 100 * used / elapsed}
     if system.server:
-        statements = Counter(STATEMENT.findall(_logged(system)[len(already) :]))
+        found = STATEMENT.findall(_logged(system)[len(already) :])
+        statements = Counter(" ".join(text.split())[:STATEMENT_LENGTH] for text in found)
         figures["queries_per_s"] = statements.total() / elapsed
         figures["statements"] = dict(statements.most_common())
     return figures
