@@ -89,7 +89,7 @@ MEASURES: Final = (
         "backlog",
         lambda system, sizes: backlog.measure(system, sizes.backlog, sizes.window),
         (OURS,),
-        (OURS, PEER, "pgmq"),
+        (OURS, PEER),
         is_repeated=False,
         is_fresh=True,
     ),

@@ -23,7 +23,7 @@ from tests.bench.broker.terms import OURS, QUEUE
 ANSWER_S: Final = 30.0  # seconds that a task may take to start, before the measurement is given up
 POLL_S: Final = 0.002
 CHUNK: Final = 10_000  # messages in one transaction of a bulk
-RAW_PREFETCH: Final = 500  # of the consumer that empties a queue without a worker
+RAW_BATCH: Final = 250  # messages that are acknowledged at once where no worker empties a queue
 EMPTY_S: Final = 3.0  # seconds without a message after which a queue is called empty
 PAUSE_S: Final = 0.1  # after a failed publish
 
@@ -156,19 +156,21 @@ def consume() -> int:
     """Take and acknowledge all that waits, without executing it; how many."""
     taken = 0
 
-    def acknowledge(message: Any) -> None:
+    def take(message: Any) -> None:
         nonlocal taken
-        message.ack()
         taken += 1
+        if taken % RAW_BATCH == 0:
+            message.channel.basic_ack(message.delivery_tag, multiple=True)
 
     with app.connection_for_read() as connection:
         queue = app.amqp.queues[QUEUE]
         consumer = Consumer(
-            connection, [queue], on_message=acknowledge, prefetch_count=RAW_PREFETCH, accept=["json"]
+            connection, [queue], on_message=take, prefetch_count=2 * RAW_BATCH, accept=["json"]
         )
         with consumer, contextlib.suppress(TimeoutError):
             while True:
                 connection.drain_events(timeout=EMPTY_S)
+        consumer.channel.basic_ack(0, multiple=True)  # all that is left
     return taken
 
 
