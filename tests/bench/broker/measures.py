@@ -19,17 +19,17 @@ class Sizes:
     """How much of everything; seconds end in _s."""
 
     rounds: int = 3
-    messages: int = 8_000
+    messages: int = 6_000
     samples: int = 100
-    idle_s: float = 20.0
+    idle_s: float = 12.0
     backlog: int = 1_000_000
     window: int = 8_000
-    steady_s: float = 60.0
+    steady_s: float = 45.0
     steady_rate: int = 400
     tasks: int = 10_000
     kills: int = 20
     restarts: int = 5
-    long_s: float = 45.0
+    long_s: float = 30.0
 
 
 FULL: Final = Sizes()
@@ -68,7 +68,7 @@ def _throughput(system: System, sizes: Sizes) -> dict[str, Any]:
 
 def _latency(system: System, sizes: Sizes) -> dict[str, Any]:
     # Those that poll take half a second and more for each.
-    samples = sizes.samples // 3 if system.polls_s else sizes.samples
+    samples = sizes.samples // 4 if system.polls_s else sizes.samples
     return {"latencies_s": latency.start_latencies(system, samples)}
 
 
@@ -76,7 +76,9 @@ MEASURES: Final = (
     Measure("throughput", _throughput),
     Measure("bulk", lambda system, sizes: {"bulk": bulk.measure(system, sizes.messages)}, (OURS,), (OURS,)),
     Measure("latency", _latency),
-    Measure("idle", lambda system, sizes: latency.idle(system, sizes.idle_s)),
+    Measure(
+        "idle", lambda system, sizes: latency.idle(system, sizes.idle_s), systems=(OURS, PEER, "kombu-sqla")
+    ),
     Measure(
         "steady",
         lambda system, sizes: backlog.steady(system, sizes.steady_s, sizes.steady_rate),

@@ -81,20 +81,18 @@ def latencies(samples: int, least_gap: float, greatest_gap: float) -> list[float
     dice = random.Random()
     for number in range(samples + 1):
         start.delay(time.monotonic())
-        if not _started(book, number + 1):
-            break
+        _wait_started(book, number + 1)
         time.sleep(dice.uniform(least_gap, greatest_gap))
     return [float(line) for line in book.lines("latencies")][1:]  # the first one connects
 
 
-def _started(book: Ledger, tasks: int) -> bool:
-    """Wait until so many tasks have started; false where they do not."""
+def _wait_started(book: Ledger, tasks: int) -> None:
     deadline = time.monotonic() + ANSWER_S
     while len(book.lines("latencies")) < tasks:
         if time.monotonic() > deadline:
-            return False
+            message = f"task {tasks} did not start within {ANSWER_S:g} s"
+            raise TimeoutError(message)
         time.sleep(POLL_S)
-    return True
 
 
 def steady(rate: float, seconds: float) -> int:
@@ -152,13 +150,14 @@ def purge() -> int:
         return int(channel.queue_purge(QUEUE) or 0)
 
 
-def consume() -> int:
-    """Take and acknowledge all that waits, without executing it; how many."""
-    taken = 0
+def consume() -> tuple[int, float]:
+    """Take and acknowledge all that waits, without executing it; how many, in how many seconds."""
+    taken, begun = 0, time.monotonic()
+    last = begun
 
     def take(message: Any) -> None:
-        nonlocal taken
-        taken += 1
+        nonlocal taken, last
+        taken, last = taken + 1, time.monotonic()
         if taken % RAW_BATCH == 0:
             message.channel.basic_ack(message.delivery_tag, multiple=True)
 
@@ -170,8 +169,8 @@ def consume() -> int:
         with consumer, contextlib.suppress(TimeoutError):
             while True:
                 connection.drain_events(timeout=EMPTY_S)
-        consumer.channel.basic_ack(0, multiple=True)  # all that is left
-    return taken
+        cast("Any", consumer.channel).basic_ack(0, multiple=True)  # all that is left
+    return taken, last - begun
 
 
 ACTIONS: Final[dict[str, Callable[..., Any]]] = {
