@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections import Counter
@@ -17,6 +18,8 @@ GAPS_S: Final = (0.02, 0.3)  # least and greatest between a task and the next, b
 STATEMENT: Final = re.compile(
     r"LOG:  (?:statement|execute [^:]*): (.*?)(?=^\d{4}-|\Z)", re.DOTALL | re.MULTILINE
 )
+MORE_STOPS: Final = 2  # of other workers, after the one that was watched
+TIMER_S: Final = 2.0  # seconds between two heartbeats of Celery's, the timer that comes most often
 STATEMENT_LENGTH: Final = 120  # characters that are kept
 
 
@@ -41,9 +44,22 @@ def idle(system: System, seconds: float) -> dict[str, Any]:
         with working(system, 1) as (worker,):
             time.sleep(SETTLE_S)
             figures = _watch(system, worker, seconds)
-            return figures | {"stop_s": worker.stop()}
+            stops = [worker.stop()]
     finally:
         _log_statements(system, "none")
+    return figures | {"stop_s": stops + _stops(system)}
+
+
+def _stops(system: System) -> list[float]:
+    """Seconds of more stops: an idle loop notices at its next timer, so one alone says little."""
+    system.ledger.clear()
+    seconds = []
+    with working(system, MORE_STOPS) as workers:
+        time.sleep(SETTLE_S)
+        for worker in workers:
+            time.sleep(random.uniform(0, TIMER_S))
+            seconds.append(worker.stop())
+    return seconds
 
 
 def _watch(system: System, worker: Worker, seconds: float) -> dict[str, Any]:
