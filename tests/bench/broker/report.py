@@ -57,13 +57,13 @@ FIGURES: Final[dict[str, Figure]] = {
     "idle: queries /s": _median("idle", "queries_per_s"),
     "idle: CPU, % of a core": _median("idle", "cpu_percent"),
     "idle: stop, s": _median("idle", "stop_s"),
-    "kills: lost": _median("kills", "lost"),
+    "kills: lost, or held back": _median("kills", "lost"),
     "kills: run twice": _median("kills", "repeated"),
     "kills: in progress": _median("kills", "in_progress"),
     "kills: run twice, not in progress": _median("kills", "superfluous"),
     "kills: s until any task starts, at most": _greatest("kills", "pauses_s"),
     "kills: s until a killed task starts again, at most": _greatest("kills", "return_greatest_s"),
-    "restarts: lost": _median("restarts", "lost"),
+    "restarts: lost, or held back": _median("restarts", "lost"),
     "restarts: run twice": _median("restarts", "repeated"),
     "restarts: in progress": _median("restarts", "in_progress"),
     "restarts: run twice, not in progress": _median("restarts", "superfluous"),
@@ -118,8 +118,12 @@ def where(results: Results) -> list[str]:
     about: dict[str, Any] = machine.describe()
     on = f"{about['cores']} cores ({about['processor']}), {about['memory']}, Linux {about['kernel']}"
     packages = ", ".join(f"{name} {version}" for name, version in machine.versions().items())
+    loads = [load for name, system in results.pairs() for load in results.values(name, system, "load")]
+    busy = (
+        f"load average before each measurement: {number(min(loads))} to {number(max(loads))}" if loads else ""
+    )
     servers = [f"{name}: {_settings(settings)}" for name, settings in results.servers.items()]
-    return [on, f"Python {about['python']}, {packages}", *servers]
+    return [on, *([busy] if busy else []), f"Python {about['python']}, {packages}", *servers]
 
 
 def _settings(settings: dict[str, str]) -> str:

@@ -43,6 +43,10 @@ class Results:
         """It could not be measured."""
         self.measures[measure]["failed"][system] = reason
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """All measures and systems that have figures."""
+        return [(name, system) for name, taken in self.measures.items() for system in taken["systems"]]
+
     def rounds(self, measure: str, system: str) -> list[dict[str, Any]]:
         """Its figures, one a round."""
         found: list[dict[str, Any]] = self.measures.get(measure, {}).get("systems", {}).get(system, [])
