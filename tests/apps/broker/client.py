@@ -11,10 +11,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from amqp.exceptions import NotFound
+from amqp.exceptions import NotFound, ResourceLocked
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 
 PATIENCE_S = 30.0  # seconds; a loaded machine is slow, not wrong
+CONFIRMED = {"confirm_publish": True, "read_timeout": PATIENCE_S}  # of py-amqp; ours confirms always
 
 
 def unique(prefix: str = "conformance") -> str:
@@ -26,7 +27,7 @@ class Client:
     """A connection to a broker. Its publishes return when the broker has the message."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self.connection: Any = Connection(url, **{"transport_options": {"confirm_publish": True}, **options})
+        self.connection: Any = Connection(url, **{"transport_options": {**CONFIRMED}, **options})
         self.channel: Any = self.connection.default_channel
 
     def queue(self, name: str | None = None, *args: Any, channel: Any = None, **options: Any) -> Any:
@@ -87,6 +88,8 @@ class Client:
                 bound.queue_declare(passive=True) if isinstance(bound, Queue) else bound.declare(passive=True)
             except NotFound:
                 return False
+            except ResourceLocked:  # somebody else's own
+                return True
         return True
 
     def close(self) -> None:

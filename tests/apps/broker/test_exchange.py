@@ -256,6 +256,7 @@ def test_an_exchange_is_bound_to_another(client: Client) -> None:
     assert client.count(queue) == 1
 
 
+@pytest.mark.refused("unrouted messages are dropped, or returned where they are mandatory")
 def test_an_alternate_exchange_takes_what_is_not_routed(client: Client) -> None:
     """RabbitMQ's extension: the exchange's argument."""
     spare = client.exchange("fanout")

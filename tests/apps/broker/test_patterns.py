@@ -80,19 +80,16 @@ def test_messages_come_in_kombu_s_event_loop(client: Client, other: Client) -> N
     hub: Any = Hub()
     try:
         queue = client.queue()
+        inbox = client.inbox(queue)
         client.connection.register_with_event_loop(hub)
-        inbox = client.inbox(queue, prefetch_count=1)
-        hub.call_later(0.1, lambda: other.put(queue, 1, 2, 3))
+        hub.call_soon(other.put, queue, 1, 2, 3)
         loop = hub.create_loop()
 
-        def turn() -> int:
+        def turn() -> bool:
             next(loop)
-            for message in inbox.messages:
-                if not message.acknowledged:
-                    message.ack()
-            return len(inbox.messages)
+            return len(inbox.messages) == 3
 
-        wait_until("three messages", lambda: turn() == 3)
+        wait_until("three messages", turn)
         assert inbox.bodies(3) == [1, 2, 3]
     finally:
         hub.close()
