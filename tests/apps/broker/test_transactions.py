@@ -22,6 +22,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from apps.accounts.models import User
 from apps.broker import aliases
+from apps.broker.bulk import send_many
 from apps.broker.models import Delayed, Message
 from apps.broker.testing import sent
 from boot.celery import app
@@ -312,6 +313,7 @@ def working(request: HttpRequest) -> HttpResponse:
 
 async def directly(request: HttpRequest) -> HttpResponse:
     add.delay(3)
+    send_many(add.s(number) for number in range(2))
     return HttpResponse()
 
 
@@ -363,11 +365,11 @@ def test_async_views_send(views: None, others_see: Callable[[], int]) -> None:
         return int(response.status_code)
 
     assert asyncio.run(ask("/directly")) == 200
-    assert others_see() == 1
+    assert others_see() == 3
     assert asyncio.run(ask("/in-a-thread?fails=1")) == 500
-    assert others_see() == 1
+    assert others_see() == 3
     assert asyncio.run(ask("/in-a-thread")) == 200
-    assert others_see() == 2
+    assert others_see() == 4
 
 
 # With a worker
