@@ -118,7 +118,7 @@ def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
 def close_idle() -> None:
     """Close the connections that nobody uses at the moment."""
     for known in _engines.values():
-        known.dispose()
+        known.pool.dispose()  # the pool stays: what is still in use comes back to it
 
 
 def _forget_engines() -> None:
