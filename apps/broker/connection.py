@@ -36,7 +36,11 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        return self.session.is_open
+        """Kombu silently makes a new connection of one that is not, without its consumers.
+
+        So one that was lost remains until they have heard of it.
+        """
+        return self.session.is_open or self.pump.owes_word
 
     def channel(self) -> Channel:
         number = next(self._ids)
@@ -70,12 +74,12 @@ class Connection:
             for channel in list(self.channels.values()):
                 channel.close()
         finally:
-            self.pump.leave_loop()
+            self.pump.end()
             self.session.close()
 
     def collect(self) -> None:
         """Forget a connection that is broken; its server side ends by itself."""
-        self.pump.leave_loop()
+        self.pump.end()
         for channel in self.channels.values():
             channel.connection = None
         self.channels.clear()
