@@ -42,8 +42,13 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether it is usable, and the database still has the name that it had: a test runner changes it."""
-        return self.session.is_open and aliases.database_of(self._alias) == self._database
+        """Whether it is usable, and the database still has the name that it had: a test runner changes it.
+
+        Kombu silently makes a new connection of one that is not, without its consumers. So one that was lost
+        remains until they have heard of it.
+        """
+        is_usable = self.session.is_open or self.pump.owes_word
+        return is_usable and aliases.database_of(self._alias) == self._database
 
     def channel(self) -> Channel:
         number = next(self._ids)
@@ -82,12 +87,12 @@ class Connection:
             for channel in list(self.channels.values()):
                 channel.close()
         finally:
-            self.pump.leave_loop()
+            self.pump.end()
             self.session.close()
 
     def collect(self) -> None:
         """Forget a connection that is broken; its server side ends by itself."""
-        self.pump.leave_loop()
+        self.pump.end()
         for channel in self.channels.values():
             channel.connection = None
         self.channels.clear()

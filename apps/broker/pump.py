@@ -47,6 +47,7 @@ class Pump:
         self._read_ahead = ReadAhead()
         self._on_rows: OnRows | None = None  # of the statement that is under way
         self._missing: set[str] = set()  # queues that were deleted, and their consumers not told
+        self._is_over = False
         self._asked_at: float | None = None  # when it was sent, if its answer is due soon
         self._errand: str | None = None  # a statement that may take longer
         self._hub: Hub | None = None
@@ -109,11 +110,18 @@ class Pump:
 
     def detach(self, hub: Hub) -> None:
         hub.remove_reader(self._session.wire.fileno())
-        self.leave_loop()
-
-    def leave_loop(self) -> None:
-        """Turns that are planned do nothing; the loop may be another connection's by then."""
         self._hub = None
+
+    def end(self) -> None:
+        """Turns that are planned do nothing any more; the loop may be another connection's by then."""
+        if self._hub is not None:
+            self.detach(self._hub)
+        self._is_over = True
+
+    @property
+    def owes_word(self) -> bool:
+        """Whether consumers were not told yet that their connection is lost."""
+        return bool(self._subscriptions) and self._session.is_lost and not self._is_over
 
     @property
     def is_attached(self) -> bool:
@@ -160,11 +168,11 @@ class Pump:
 
     @contextlib.contextmanager
     def _told_once(self) -> Iterator[None]:
-        """The loop is told that the connection was lost, and not again by each turn that is still planned."""
+        """Consumers are told that the connection was lost, and not again by each turn that is planned."""
         try:
             yield
         except ConnectionLost:
-            self.leave_loop()
+            self.end()
             raise
 
     def _turn(self) -> None:
@@ -250,6 +258,10 @@ class Pump:
 
     def drain(self, timeout_s: float | None) -> None:
         """Deliver one message. Raises TimeoutError when none comes in time; 0 does not wait."""
+        with self._told_once():
+            self._drain(timeout_s)
+
+    def _drain(self, timeout_s: float | None) -> None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._arrived:
             with self._session.lock:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
@@ -58,6 +60,11 @@ class Session:
     def is_open(self) -> bool:
         """Whether statements can be run here, and not in a fork of the process that connected."""
         return self._pooled is not None and self._pid == os.getpid() and self.wire.is_open
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has ended in the process that made it."""
+        return self._pid == os.getpid() and not self.is_open
 
     @property
     def is_registered(self) -> bool:
@@ -144,23 +151,39 @@ class Session:
             return
         if self._id is None and self.wire.is_open and not self.wire.is_waiting and not self._listens:
             pooled.close()
+            self.wire.let_go()
             return
-        try:
-            if self._id is not None and self.wire.is_open and not self.wire.is_waiting:
-                self.wire.run(sql.FORGET, self._id)
-            else:
-                self._doubt()
-        except psycopg.Error:
-            self._doubt()  # the next session that looks forgets it
-        finally:
-            pooled.invalidate()
+        with self._alone():
+            try:
+                if self._id is not None and self.wire.is_open and not self.wire.is_waiting:
+                    self.wire.run(sql.FORGET, self._id)
+                else:
+                    self._doubt()
+            except psycopg.Error:
+                self._doubt()  # the next session that looks forgets it
+            finally:
+                pooled.invalidate()
+                self.wire.let_go()
 
     def abandon(self) -> None:
         """End the connection without a word to a server that may not answer."""
         pooled, self._pooled = self._pooled, None
         if pooled is not None and self._pid == os.getpid():
             self._doubt()
-            pooled.invalidate()
+            with self._alone():
+                pooled.invalidate()
+                self.wire.let_go()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread is in the middle of a statement: it would wait for ever, or in freed memory."""
+        if not self.lock.acquire(blocking=False):
+            self.wire.hang_up()
+            self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def _doubt(self) -> None:
         if self._id is not None:

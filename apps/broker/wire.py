@@ -6,8 +6,12 @@ the socket, and collects the answer when it is there, with psycopg's libpq wrapp
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
+import socket
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -34,6 +38,12 @@ class Wire:
         With None each is parsed anew: behind a pooler the next one may meet a process that does not know it.
         """
         self._pgconn = connection.pgconn
+        # What is waited for outlives libpq's own, which is closed as soon as one of several threads has met
+        # an error: that would wake none of the others, and gevent's loop dies of it.
+        self._watched = os.dup(self._pgconn.socket)
+        self._closing = weakref.finalize(self, _close, self._watched, os.getpid())
+        self._closing.atexit = False
+        self._waiters = 0
         self._transformer = Transformer(connection)
         self.names = names
         self.is_waiting = False  # for an answer
@@ -44,12 +54,22 @@ class Wire:
 
     def fileno(self) -> int:
         """The socket, to be watched for reading."""
-        return int(self._pgconn.socket)
+        return self._watched
 
     @property
     def backend_pid(self) -> int:
         """As the server, or a pooler in its place, said when the connection began."""
         return int(self._pgconn.backend_pid)
+
+    def hang_up(self) -> None:
+        """Whoever waits for the socket is woken and meets its end."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._watched)) as ended:
+            ended.shutdown(socket.SHUT_RDWR)
+
+    def let_go(self) -> None:
+        """Nothing more is asked here. Where a thread is still waiting, its socket goes with its memory."""
+        if not self._waiters:
+            self._closing()
 
     def run(self, statement: str, *parameters: Any) -> list[Row]:
         """The rows of a statement."""
@@ -105,7 +125,11 @@ class Wire:
         watched = select.poll()
         for descriptor in (self.fileno(), *others):
             watched.register(descriptor, select.POLLIN)
-        return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
+        self._waiters += 1
+        try:
+            return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
+        finally:
+            self._waiters -= 1
 
     def _prepare(self, statement: str, names: dict[str, bytes]) -> bytes:
         name = b"broker_%d" % len(names)
@@ -144,6 +168,11 @@ class Wire:
         if error:
             raise error
         return rows
+
+
+def _close(descriptor: int, pid: int) -> None:
+    if pid == os.getpid():
+        os.close(descriptor)
 
 
 def _is_binary(value: Any) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +62,61 @@ def test_connections_of_one_process_know_what_each_has_prepared(server: Postgres
                 channel.exchange_declare("parcels", "fanout", durable=False, auto_delete=True)
             Queue(queue)(channel).declare()
             connection.Producer(channel).publish("a parcel", routing_key=queue)
+
+
+def test_connections_that_are_over_leave_no_descriptor_open(server: Postgres) -> None:
+    """Whether they published or consumed, and whether they were closed or given up."""
+    gc.collect()
+    with connect(server.url) as first:
+        PARCELS(first).declare()
+    gc.disable()
+    try:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(10):
+            with connect(server.url) as connection:
+                connection.Producer().publish("a parcel", routing_key=PARCELS.name)
+            with connect(server.url) as connection:
+                assert connection.channel().basic_get(PARCELS.name)
+            lost = connect(server.url)
+            assert lost.connection.session.id
+            lost.collect()
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    finally:
+        gc.enable()
+
+
+def test_whoever_waits_for_an_answer_is_woken_when_the_connection_is_given_up(server: Postgres) -> None:
+    """In another thread, by an error and not by the end of the process."""
+    connection = connect(server.url)
+    used = connection.connection.session
+    caught: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            used.run("SELECT pg_sleep(600)")
+        except ConnectionLost as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until("its statement", lambda: used.wire.is_waiting)
+    connection.collect()
+    thread.join(60)
+    assert len(caught) == 1
+
+
+def test_consumers_hear_of_a_connection_that_somebody_else_found_lost(server: Postgres) -> None:
+    """Kombu would make another one without a word, and without the consumers."""
+    with connect(server.url) as connection:
+        PARCELS(connection).declare()
+        with connection.Consumer([PARCELS], callbacks=[lambda body, message: None]):
+            with server.connect() as administrator:
+                administrator.execute("SELECT pg_terminate_backend(backend_pid) FROM broker_session")
+            with pytest.raises(ConnectionLost):
+                wait_until("its loss", lambda: connection.connection.session.run("SELECT 1") is None)
+            with pytest.raises(connection.recoverable_connection_errors):
+                connection.drain_events(timeout=60)
+        assert not connection.connected
 
 
 def test_whoever_reconnects_has_an_exclusive_queue_back_at_once(server: Postgres) -> None:
