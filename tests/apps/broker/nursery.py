@@ -16,11 +16,13 @@ import sys
 import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from apps.broker import address
 from apps.broker.session import Session
 from apps.broker.unbound import Unbound
+
+_FORK: Final = "SELECT 'fork'"
 
 
 class Nursery:
@@ -79,6 +81,11 @@ class Client:
         finally:
             os.close(descriptor)
 
+    def fork(self) -> None:
+        """From now on it has a child, which does nothing until `hang_up`."""
+        self._line.send((_FORK, ()))
+        self._line.recv()
+
     def hang_up(self) -> None:
         self._line.close()
 
@@ -112,6 +119,9 @@ def _serve(line: Connection[Any, Any], url: str) -> None:
             statement, parameters = line.recv()
         except EOFError:
             return
+        if statement == _FORK and os.fork() == 0:
+            line.poll(None)
+            os._exit(0)
         try:
             line.send(session.run(statement, *parameters))
         except Exception as error:  # whatever it is, the test is to see it

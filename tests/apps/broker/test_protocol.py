@@ -20,7 +20,7 @@ from hypothesis.stateful import RULE_MARKER, run_state_machine_as_test
 from pytest_django import DjangoDbBlocker
 
 from apps.broker import chores, sql
-from tests.apps.broker.nursery import Nursery
+from tests.apps.broker.nursery import Client, Nursery
 from tests.apps.broker.own_database import conninfo, own_database
 from tests.apps.broker.protocol import Protocol
 from tests.apps.broker.stage import Stage
@@ -60,6 +60,18 @@ def protocol(stage: Stage) -> type[Protocol]:
 def test_no_message_is_lost_or_owned_twice(protocol: type[Protocol]) -> None:
     """Whatever sessions do, and whenever they die."""
     run_state_machine_as_test(protocol, settings=PLAIN)
+
+
+def test_a_killed_process_owns_nothing_although_its_child_lives(stage: Stage) -> None:
+    """The child has inherited the connection; a lock that stayed with it would keep every message."""
+    client = stage.join(in_a_process=True)
+    assert isinstance(client, Client)
+    try:
+        client.fork()
+        client.kill()
+        stage.until_gone(client.backend_pid)
+    finally:
+        client.hang_up()
 
 
 class Mutant(NamedTuple):
