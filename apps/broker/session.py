@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
@@ -111,6 +113,19 @@ class Session:
             rows = self.wire.run(statement, *parameters)
             self.after_statement()
             return rows
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is run inside is done as a whole, or not at all."""
+        with self.lock:
+            self.run("BEGIN")
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(ConnectionLost):
+                    self.run("ROLLBACK")
+                raise
+            self.run("COMMIT")
 
     def require_answer(self, limit_s: float) -> None:
         """Ask something, and raise ConnectionLost where no answer comes within so many seconds."""

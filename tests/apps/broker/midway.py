@@ -83,7 +83,8 @@ class Midway(Play):
             held.through(self.outcome(held.answer, held.client))
             return
         self.stage.until_gone(held.client.backend_pid)
-        held.through(None)
+        if not held.reaped:  # nobody is left to end the reaper's transaction
+            held.through(None)
         self.left(held.client)
 
     @precondition(lambda self: self.held is not None and not self.held.is_killed)

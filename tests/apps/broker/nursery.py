@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -57,8 +58,11 @@ class Nursery:
 class Client:
     """A session in another process, used like one in this."""
 
+    transaction = Session.transaction
+
     def __init__(self, line: Connection[Any, Any]) -> None:
         self._line = line
+        self.lock = threading.RLock()
         self.process_id, self.id, self.backend_pid = line.recv()
         self.unbound = Unbound()
 

@@ -61,6 +61,7 @@ class Local:
         self.session = Session(engine)
         self.id = self.session.id
         self.unbound = self.session.unbound
+        self.transaction = self.session.transaction
         self.backend_pid = self.session.wire.backend_pid
 
     def run(self, statement: str, *parameters: Any) -> Any:
@@ -139,6 +140,10 @@ class Stage:
     def obstruct(self, place: Place, id_: int, queue: str, rank: int) -> None:
         """Hold up whoever moves this message there. `let_go` ends it."""
         self._obstacle.execute(_OBSTACLES[place], (id_, queue, rank))
+
+    def obstruct_the_end_of(self, queue: str) -> None:
+        """Hold up whoever deletes it."""
+        self._obstacle.execute("SELECT FROM broker_queue WHERE name = %s FOR UPDATE", (queue,))
 
     def let_go(self) -> None:
         self._obstacle.rollback()

@@ -20,10 +20,12 @@ from hypothesis.stateful import RULE_MARKER, run_state_machine_as_test
 from pytest_django import DjangoDbBlocker
 
 from apps.broker import chores, sql
+from apps.broker.chores import Chores, Look
 from tests.apps.broker.nursery import Client, Nursery
 from tests.apps.broker.own_database import conninfo, own_database
+from tests.apps.broker.play import tick
 from tests.apps.broker.protocol import Protocol
-from tests.apps.broker.stage import Stage
+from tests.apps.broker.stage import Local, Stage
 
 EXAMPLES: Final = int(os.environ.get("PROTOCOL_EXAMPLES", "0"))
 PLAIN: Final = settings(
@@ -72,6 +74,31 @@ def test_a_killed_process_owns_nothing_although_its_child_lives(stage: Stage) ->
         stage.until_gone(client.backend_pid)
     finally:
         client.hang_up()
+
+
+@pytest.mark.parametrize("is_exclusive", [True, False], ids=["exclusive", "auto-delete"])
+def test_a_reaper_that_dies_midway_leaves_nothing_undone(stage: Stage, is_exclusive: bool) -> None:
+    """A queue that ends with its session does, whoever reaps it at last."""
+    stage.clear()
+    owner, reaper, heir = clients = [Local(stage.engine) for _ in range(3)]
+    try:
+        kind = (is_exclusive, not is_exclusive, "{}", owner.id if is_exclusive else None)
+        owner.run(sql.DECLARE_QUEUE, "own", False, *kind, *[None] * 5)
+        owner.run(sql.SUBSCRIBE, owner.id, "own", "1:tag", False, False)
+        stage.terminate(owner.backend_pid)
+        stage.until_gone(owner.backend_pid)
+        stage.obstruct_the_end_of("own")
+        reaping = stage.start(chores.reap, reaper.session, [owner.id], 5)
+        stage.until_held_up(reaping, reaper.backend_pid)
+        stage.terminate(reaper.backend_pid)
+        stage.until_gone(reaper.backend_pid)
+        stage.let_go()
+        Chores(heir.session, 5).looked(Look.of(heir.run(*tick(heir))[0]))
+        assert heir.run(sql.FIND_QUEUE, "own") == []
+    finally:
+        stage.settle()
+        for client in clients:
+            client.session.abandon()
 
 
 class Mutant(NamedTuple):
