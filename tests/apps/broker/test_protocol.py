@@ -101,6 +101,27 @@ def test_a_reaper_that_dies_midway_leaves_nothing_undone(stage: Stage, is_exclus
             client.session.abandon()
 
 
+def test_whoever_reconnects_does_not_end_the_reaper_of_the_old_session(stage: Stage) -> None:
+    """A reaper holds the dead session's lock for a moment, and is not the session."""
+    stage.clear()
+    owner, reaper = clients = [Local(stage.engine), Local(stage.engine)]
+    try:
+        owner.run(sql.DECLARE_QUEUE, "own", False, True, False, "{}", owner.id, *[None] * 5)
+        stage.terminate(owner.backend_pid)
+        stage.until_gone(owner.backend_pid)
+        stage.obstruct_the_end_of("own")
+        reaping = stage.start(chores.reap, reaper.session, [owner.id], 5)
+        stage.until_held_up(reaping, reaper.backend_pid)
+        owner.session.abandon()  # its process makes another session, which ends the old one to be sure
+        clients.append(Local(stage.engine))
+        stage.let_go()
+        stage.outcome(reaping, reaper.backend_pid, [])
+    finally:
+        stage.settle()
+        for client in clients:
+            client.session.abandon()
+
+
 class Mutant(NamedTuple):
     """A part that is taken out, the rules that meet it, and what the machine then says."""
 
