@@ -50,6 +50,13 @@ def test_headers_keep_what_kombu_s_json_keeps(value: object) -> None:
     assert opened.headers == {"at": value}
 
 
+@pytest.mark.parametrize("name", ["date", "datetime", "unknown"])
+def test_a_header_that_looks_like_kombu_s_own_is_left_alone(name: str) -> None:
+    """Its consumer gets what was sent, and does not fail on it."""
+    headers = {"x": {"__type__": name, "__value__": "2030-06-01"}}
+    assert envelope.unseal(envelope.seal(with_headers(**headers), "", "q")).headers == headers
+
+
 def test_what_json_cannot_hold_is_refused() -> None:
     """When it is published, not when it is read."""
     with pytest.raises(TypeError):
