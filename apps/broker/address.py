@@ -76,7 +76,8 @@ def of(client: kombu.Connection) -> URL:
 
 def masked(address: str, mask: str) -> str:
     """The URL with its password hidden, also one in its options."""
-    hidden = re.sub(r"(://[^:@/?]*:)[^@/?]*(?=@)", rf"\g<1>{mask}", address)
+    # SQLAlchemy takes for one what is before the @, also a slash or a question mark.
+    hidden = re.sub(r"(://[^:@/?]*:)[^@]*(?=@)", rf"\g<1>{mask}", address)
     return re.sub(r"([?&]password=)[^&]*", rf"\g<1>{mask}", hidden)
 
 

@@ -104,9 +104,10 @@ class Chores:
 
 def reap(session: Session, dead: Sequence[int], max_deliveries: int) -> None:
     """Return what the dead sessions had, and end their exclusive queues and their consumers."""
-    [(_, exclusive, consumed, lost)] = session.run(sql.REAP, list(dead), max_deliveries)
-    abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
-    queues.delete(session, {*exclusive, *abandoned})
+    with session.transaction():  # whoever dies in the middle of it leaves all of it to the next one
+        [(_, exclusive, consumed, lost)] = session.run(sql.REAP, list(dead), max_deliveries)
+        abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
+        queues.delete(session, {*exclusive, *abandoned})
     logger.info("returned what the sessions %s had, which ended without a word", ", ".join(map(str, dead)))
     tell_given_up(session, lost)
 

@@ -119,6 +119,19 @@ class Session:
             self.after_statement()
             return rows
 
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is run inside is done as a whole, or not at all."""
+        with self.lock:
+            self.run("BEGIN")
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(ConnectionLost):
+                    self.run("ROLLBACK")
+                raise
+            self.run("COMMIT")
+
     def require_answer(self, limit_s: float) -> None:
         """Ask something, and raise ConnectionLost where no answer comes within so many seconds."""
         with self.lock, Translated(self):

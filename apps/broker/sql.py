@@ -125,13 +125,14 @@ FROM pg_database WHERE datname = current_database()
 FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"
 
 # For a process that lost its connection and has another: the server may believe in the old session for as
-# long as its keepalives take. Whoever holds the lock is the session; a pid in a row could be another's now.
-# The client is compared in case that the database is an older copy, where the number is somebody else's.
+# long as its keepalives take. A pid in a row could be another's now, so it must hold the lock as well; who
+# holds the lock could be the session's reaper, so it must have the pid as well. The client is compared in
+# case that the database is an older copy, where the number is somebody else's.
 END_SESSIONS: Final = f"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN broker_session ON id::bigint = objid::bigint
 WHERE locktype = 'advisory' AND classid = {LOCK_SPACE} AND objsubid = 2 AND granted AND mode = 'ExclusiveLock'
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND id = ANY ($1::int[]) AND client = $2::text
+  AND pid = backend_pid AND id = ANY ($1::int[]) AND client = $2::text
 """
 
 

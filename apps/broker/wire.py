@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Sequence
 from typing import Any, Final
+from weakref import WeakSet
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
@@ -47,6 +48,7 @@ class Wire:
         self._transformer = Transformer(connection)
         self.names = names
         self.is_waiting = False  # for an answer
+        _wires.add(self)
 
     @property
     def is_open(self) -> bool:
@@ -183,3 +185,19 @@ def _is_binary(value: Any) -> bool:
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return bool(value) and isinstance(value[0], (str, bytes))
     return isinstance(value, bytes)
+
+
+_wires: WeakSet[Wire] = WeakSet()
+
+
+def _let_go() -> None:
+    # A forked child has its parent's sockets too. Were they open in it, the connection would outlive the
+    # parent, and with it the lock on everything that the parent had.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for wire in _wires:
+        if wire.is_open:
+            os.dup2(nowhere, wire.fileno(), inheritable=False)
+    os.close(nowhere)
+
+
+os.register_at_fork(after_in_child=_let_go)
