@@ -82,6 +82,20 @@ def superfluous(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> set
     return repeated(steps) - frozenset[int]().union(*(each.in_progress for each in disruptions))
 
 
+def ages(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> list[float]:
+    """Of each superfluous task: seconds from its first end to the next disruption, where one follows."""
+    numbers = superfluous(steps, disruptions)
+    ends: dict[int, float] = {}
+    for step in steps:
+        if step.is_end and step.number in numbers:
+            ends.setdefault(step.number, step.at)
+    return [
+        min(each.at - at for each in disruptions if each.at > at)
+        for at in ends.values()
+        if any(each.at > at for each in disruptions)
+    ]
+
+
 def pauses(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> list[float]:
     """Seconds from the end of each disruption to the next task that begins, anywhere."""
     begins = [step.at for step in steps if not step.is_end]

@@ -49,6 +49,7 @@ def test_a_repetition_is_superfluous_unless_its_task_was_in_progress() -> None:
     """Task 3 may run again; task 1 had been acknowledged."""
     assert accounts.repeated(STEPS) == {1, 3}
     assert accounts.superfluous(STEPS, [KILL]) == {1}
+    assert accounts.ages(STEPS, [KILL]) == [pytest.approx(0.9)]
 
 
 def test_pauses_and_returns_are_counted_from_the_end_of_the_disruption() -> None:
