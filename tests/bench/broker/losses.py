@@ -83,9 +83,10 @@ class Run:
             self.ended |= accounts.ended(new)
             self._news_at = time.monotonic()
 
-    def is_due(self, tasks: float) -> bool:
-        """Whether it is time for the next disruption, one for so many tasks: never where one heals yet."""
-        return len(self.ended) >= tasks * (len(self.disruptions) + 1) and self.fleet.is_ready()
+    def is_due(self, tasks: int, number: int) -> bool:
+        """Whether the next of `number` disruptions is due: evenly spread, but never while one heals yet."""
+        due = tasks * (len(self.disruptions) + 1) / (number + 1)
+        return due <= len(self.ended) < tasks and self.fleet.is_ready()
 
     def is_over(self) -> bool:
         """Whether nothing more is to be expected once all is published."""
@@ -151,7 +152,7 @@ def _disturb(system: System, tasks: int, number: int, disturb: Callable[[Run], N
             time.sleep(LOOK_S)
             run.look()
             fleet.tend()
-            if len(run.disruptions) < number and run.is_due(tasks / (number + 1)):
+            if len(run.disruptions) < number and run.is_due(tasks, number):
                 disturb(run)
         return _figures(run)
 
@@ -166,6 +167,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "lost": len(run.missing()),
         "repeated": len(accounts.repeated(run.steps)),
         "in_progress": sum(len(each.in_progress) for each in run.disruptions),
+        "beyond": accounts.beyond(run.steps, run.disruptions),
         "superfluous": len(accounts.superfluous(run.steps, run.disruptions)),
         "superfluous_ages_s": accounts.ages(run.steps, run.disruptions),
         "in_progress_each": [len(each.in_progress) for each in run.disruptions],

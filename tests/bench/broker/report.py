@@ -78,8 +78,6 @@ def number(value: float | None) -> str:
     """Three digits that say something."""
     if value is None:
         return "-"
-    if math.isinf(value):
-        return "never"
     if value == 0 or abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}".rstrip("0").rstrip(".")
