@@ -82,12 +82,40 @@ def superfluous(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> set
     return repeated(steps) - frozenset[int]().union(*(each.in_progress for each in disruptions))
 
 
-def pauses(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> list[float]:
-    """Seconds from the end of each disruption to the next task that begins, anywhere."""
-    begins = [step.at for step in steps if not step.is_end]
+def beyond(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> int:
+    """How many more tasks than were in progress at a disruption ran again after it, over all of them.
+
+    A task that ran again counts for the first disruption after its first begin.
+    """
+    first: dict[int, float] = {}
+    for step in steps:
+        if not step.is_end:
+            first.setdefault(step.number, step.at)
+    again: Counter[float] = Counter()
+    for number in repeated(steps):
+        again[min((each.over for each in disruptions if each.over > first[number]), default=math.inf)] += 1
+    allowed = {each.over: len(each.in_progress) for each in disruptions}
+    return sum(max(0, many - allowed.get(over, 0)) for over, many in again.items())
+
+
+def ages(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> list[float]:
+    """Of each superfluous task: seconds from its first end to the next disruption, where one follows."""
+    numbers = superfluous(steps, disruptions)
+    ends: dict[int, float] = {}
+    for step in steps:
+        if step.is_end and step.number in numbers:
+            ends.setdefault(step.number, step.at)
     return [
-        min((at - each.over for at in begins if at > each.over), default=math.inf) for each in disruptions
+        min(each.at - at for each in disruptions if each.at > at)
+        for at in ends.values()
+        if any(each.at > at for each in disruptions)
     ]
+
+
+def pauses(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> list[float | None]:
+    """Seconds from the end of each disruption to the next task that begins; None where none does."""
+    begins = [step.at for step in steps if not step.is_end]
+    return [min((at - each.over for at in begins if at > each.over), default=None) for each in disruptions]
 
 
 def returns(steps: Sequence[Step], disruptions: Sequence[Disruption]) -> list[float]:

@@ -16,8 +16,12 @@ WINDOWS: Final = 3  # in a row, of which the median counts
 CONSUMERS: Final = 2  # that empty the rest of the backlog
 SLOWEST_PER_S: Final = 100.0  # tasks; below that, a measurement is given up
 SAMPLE_S: Final = 1.0  # seconds between two looks at the size
-# What a schedule of ours does to the tables; kombu's transports have none.
-MAINTENANCE: Final = "broker_maintain"
+MAINTENANCE: Final = """
+import django
+django.setup()
+from apps.broker.tasks import maintain
+maintain()
+"""
 
 
 def measure(system: System, backlog: int, window: int) -> dict[str, Any]:
@@ -61,17 +65,11 @@ def _empty(system: System) -> float:
 
 
 def maintain(system: System) -> bool:
-    """The scheduled maintenance; false where the system has none."""
+    """The scheduled maintenance, as beat's schedule has it done; false where the system has none."""
     if system.name != OURS:
         return False
-    manage = [sys.executable, "manage.py"]
-    known = subprocess.run(
-        [*manage, "help", MAINTENANCE], cwd=ROOT, env=system.environ, capture_output=True, check=False
-    )
-    if known.returncode:
-        print(f"there is no command {MAINTENANCE}: no figure after maintenance", flush=True)
-        return False
-    subprocess.run([*manage, MAINTENANCE], cwd=ROOT, env=system.environ, check=True)
+    environ = {**system.environ, "CELERY_BROKER_URL": system.url}
+    subprocess.run([sys.executable, "-c", MAINTENANCE], cwd=ROOT, env=environ, check=True)
     return True
 
 

@@ -16,7 +16,9 @@ from tests.bench.broker.systems import System
 from tests.bench.broker.worker import Gone, Worker
 
 WORKERS: Final = 2  # of four processes each
-RATE_PER_S: Final = 170.0  # tasks published, of which the processes could execute nearly twice as many
+RATE_PER_S: Final = (
+    130.0  # tasks published; the processes could execute twice as many, and a kill comes each 4 s
+)
 LENGTH_S: Final = (0.005, 0.05)  # least and greatest of a task
 SLOWEST_PER_S: Final = 10.0  # tasks; below that, a measurement is given up
 STALLED_S: Final = 15.0  # without any task: what has not ended by then is lost, or held back for longer
@@ -43,6 +45,11 @@ class Fleet:
         at = victim.kill()
         self.workers[index] = self._new()
         return at, victim.name
+
+    def is_ready(self) -> bool:
+        """Whether all take tasks."""
+        ready = self.system.ledger.lines("ready")
+        return all(worker.name in ready for worker in self.workers)
 
     def tend(self) -> None:
         """Replace those that have ended by themselves."""
@@ -75,6 +82,11 @@ class Run:
             self.steps += new
             self.ended |= accounts.ended(new)
             self._news_at = time.monotonic()
+
+    def is_due(self, tasks: int, number: int) -> bool:
+        """Whether the next of `number` disruptions is due: evenly spread, but never while one heals yet."""
+        due = tasks * (len(self.disruptions) + 1) / (number + 1)
+        return due <= len(self.ended) < tasks and self.fleet.is_ready()
 
     def is_over(self) -> bool:
         """Whether nothing more is to be expected once all is published."""
@@ -140,8 +152,7 @@ def _disturb(system: System, tasks: int, number: int, disturb: Callable[[Run], N
             time.sleep(LOOK_S)
             run.look()
             fleet.tend()
-            done = len(run.disruptions)
-            if done < number and len(run.ended) >= tasks * (done + 1) / (number + 1):
+            if len(run.disruptions) < number and run.is_due(tasks, number):
                 disturb(run)
         return _figures(run)
 
@@ -156,7 +167,9 @@ def _figures(run: Run) -> dict[str, Any]:
         "lost": len(run.missing()),
         "repeated": len(accounts.repeated(run.steps)),
         "in_progress": sum(len(each.in_progress) for each in run.disruptions),
+        "beyond": accounts.beyond(run.steps, run.disruptions),
         "superfluous": len(accounts.superfluous(run.steps, run.disruptions)),
+        "superfluous_ages_s": accounts.ages(run.steps, run.disruptions),
         "in_progress_each": [len(each.in_progress) for each in run.disruptions],
         "pauses_s": accounts.pauses(run.steps, run.disruptions),
         "returned": len(again),

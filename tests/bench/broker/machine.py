@@ -25,7 +25,7 @@ SETTINGS: Final = (
     "max_wal_size",
 )
 TERMS: Final = (
-    f"one worker: `celery worker {' '.join(FLAGS)}`, pool prefork, gossip, mingle and heartbeats on",
+    f"one worker: `celery worker {' '.join(FLAGS)}`, pool prefork; mingle and heartbeats on",
     f"{CONCURRENCY} processes a worker, prefetch multiplier {PREFETCH}",
     "acks_late, reject_on_worker_lost, ignore_result, no result backend, JSON; one application for all",
     "all servers on this machine, on its disk, reached by TCP on 127.0.0.1",

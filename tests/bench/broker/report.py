@@ -57,12 +57,14 @@ FIGURES: Final[dict[str, Figure]] = {
     "idle: queries /s": _median("idle", "queries_per_s"),
     "idle: CPU, % of a core": _median("idle", "cpu_percent"),
     "idle: stop, s": _median("idle", "stop_s"),
+    "kills of workers": _median("kills", "disruptions"),
     "kills: lost, or held back": _median("kills", "lost"),
     "kills: run twice": _median("kills", "repeated"),
     "kills: in progress": _median("kills", "in_progress"),
     "kills: run twice, not in progress": _median("kills", "superfluous"),
     "kills: s until any task starts, at most": _greatest("kills", "pauses_s"),
     "kills: s until a killed task starts again, at most": _greatest("kills", "return_greatest_s"),
+    "restarts of PostgreSQL": _median("restarts", "disruptions"),
     "restarts: lost, or held back": _median("restarts", "lost"),
     "restarts: run twice": _median("restarts", "repeated"),
     "restarts: in progress": _median("restarts", "in_progress"),
@@ -76,8 +78,6 @@ def number(value: float | None) -> str:
     """Three digits that say something."""
     if value is None:
         return "-"
-    if math.isinf(value):
-        return "never"
     if value == 0 or abs(value) >= 100:
         return f"{value:.0f}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}".rstrip("0").rstrip(".")

@@ -54,11 +54,11 @@ class Results:
 
     def values(self, measure: str, system: str, figure: str) -> list[float]:
         """All values of a figure: of every round, and of every one that a round has."""
-        values: list[float] = []
+        values: list[float | None] = []
         for figures in self.rounds(measure, system):
             value = figures.get(figure)
-            values += value if isinstance(value, list) else [] if value is None else [value]
-        return values
+            values += value if isinstance(value, list) else [value]
+        return [value for value in values if value is not None]
 
     def median(self, measure: str, system: str, figure: str) -> float | None:
         """None where there is no value."""

@@ -9,5 +9,6 @@ PEER: Final = "rabbitmq"  # whose figures ours are a ratio of
 QUEUE: Final = "bench"
 CONCURRENCY: Final = 4  # processes of a worker
 PREFETCH: Final = 4  # messages a process, Celery's default
-FLAGS: Final = ("--loglevel", "WARNING")  # of `celery worker`; the rest is in the application
+# Of `celery worker`, as in supervisor/programs/celery-worker.conf; the rest is in the application.
+FLAGS: Final = ("--without-gossip", "--loglevel", "WARNING")
 GATE: Final = "gate"  # the file that ends the wait of held tasks

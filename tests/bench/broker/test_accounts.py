@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from tests.bench.broker import accounts
@@ -49,10 +47,17 @@ def test_a_repetition_is_superfluous_unless_its_task_was_in_progress() -> None:
     """Task 3 may run again; task 1 had been acknowledged."""
     assert accounts.repeated(STEPS) == {1, 3}
     assert accounts.superfluous(STEPS, [KILL]) == {1}
+    assert accounts.ages(STEPS, [KILL]) == [pytest.approx(0.9)]
+
+
+def test_repetitions_are_held_against_what_was_in_progress_at_their_disruption() -> None:
+    """Two ran again after a kill that found two in progress; none may where it found one."""
+    assert accounts.beyond(STEPS, [KILL]) == 0
+    assert accounts.beyond(STEPS, [Disruption(10.0, 10.0, frozenset({3}))]) == 1
 
 
 def test_pauses_and_returns_are_counted_from_the_end_of_the_disruption() -> None:
     """Any next task, and the killed ones."""
     assert accounts.pauses(STEPS, [KILL]) == [pytest.approx(0.02)]
-    assert accounts.pauses(STEPS, [Disruption(11.0, 11.0, frozenset())]) == [math.inf]
+    assert accounts.pauses(STEPS, [Disruption(11.0, 11.0, frozenset())]) == [None]
     assert accounts.returns(STEPS, [KILL]) == [pytest.approx(0.02)]

@@ -113,7 +113,7 @@ def _losses(results: Results) -> Iterator[Row]:
             return results.median(measure, OURS, figure)
 
         yield Row(f"{title}: lost", get("lost"), 0, 0, False)
-        yield Row(f"{title}: run twice, though not in progress then", get("superfluous"), 0, 0, False)
+        yield Row(f"{title}: run twice, more than were in progress", get("beyond"), 0, 0, False)
         if measure == "kills":
             yield Row("kills: longest until a task starts, s", _longest(results, "pauses_s"), 2, 2, False)
             again = _longest(results, "return_greatest_s")
