@@ -41,24 +41,24 @@ def _is_over() -> bool:
     return not Message.objects.exists() and not Delivery.objects.exists()
 
 
-def test_a_task_that_kills_its_process_becomes_a_dead_letter(tmp_path: Path, place: Path) -> None:
+def test_a_task_that_ends_its_process_becomes_a_dead_letter(tmp_path: Path, place: Path) -> None:
     """After as many tries as it has, with what is known of each; then it has failed, and others go on."""
+    ways = {"killed": "signal 9 (SIGKILL)", "left": "exitcode 3", "exited": "its process exited, with 4"}
     with _worker(tmp_path) as worker:
-        result = probes.kill_process.delay(str(place))
-        wait_until("the dead letter", DeadLetter.objects.exists, lambda: worker.log)
-        wait_until("the result", lambda: result.state == "FAILURE", lambda: worker.log)
+        results = {how: probes.end_process.delay(str(place), how) for how in ways}
+        wait_until("the dead letters", lambda: DeadLetter.objects.count() == len(ways), lambda: worker.log)
+        wait_until("the results", lambda: {one.state for one in results.values()} == {"FAILURE"})
         other = probes.note.delay(str(place), "alive")
         wait_until("another task", lambda: other.state == "SUCCESS")
-        assert f"dead letter after {LIMIT} deaths" in worker.log
-    assert lines(place) == ["killed"] * LIMIT + ["alive"]
-    letter = DeadLetter.objects.get()
-    assert (letter.deaths, letter.queue) == (LIMIT, "default")
-    assert ["signal 9 (SIGKILL)" in reason for reason in _reasons()] == [True] * LIMIT
-    assert f"given up after {LIMIT} deaths" in str(result.result)
+    assert sorted(lines(place)) == sorted([*ways] * LIMIT + ["alive"])
+    assert {letter.deaths for letter in DeadLetter.objects.all()} == {LIMIT}
+    for how, reason in ways.items():
+        assert f"given up after {LIMIT} deaths, the last: " in str(results[how].result)
+        assert [reason in found for found in _reasons(results[how].id)] == [True] * LIMIT
 
 
-def _reasons() -> list[str]:
-    history: Any = DeadLetter.objects.get().history
+def _reasons(task_id: str) -> list[str]:
+    history: Any = DeadLetter.objects.get(envelope__contains=f'"id":"{task_id}"').history
     return [entry["reason"] for entry in history]
 
 
@@ -74,7 +74,7 @@ def test_a_task_that_kills_its_worker_becomes_a_dead_letter(tmp_path: Path, plac
         other = probes.note.delay(str(place), "alive")
         wait_until("another task", lambda: other.state == "SUCCESS")
     assert lines(place) == ["killed"] * LIMIT + ["alive"]
-    assert _reasons() == ["its session ended without a word"] * LIMIT
+    assert _reasons(result.id) == ["its session ended without a word"] * LIMIT
 
 
 def test_what_a_task_rejects_itself_is_no_death(tmp_path: Path, place: Path) -> None:
@@ -100,11 +100,11 @@ def test_a_task_at_its_time_limit_has_failed_once(tmp_path: Path, place: Path) -
 def test_a_time_limit_that_gives_the_task_back_counts_as_a_death(tmp_path: Path, place: Path) -> None:
     """With `acks_on_timeout` off it would be tried for ever."""
     with _worker(tmp_path) as worker:
-        overrun_again.apply_async((str(place),), time_limit=1, soft_time_limit=None)
+        result = overrun_again.apply_async((str(place),), time_limit=1, soft_time_limit=None)
         wait_until("the dead letter", DeadLetter.objects.exists, lambda: worker.log)
         wait_until("its end", _is_over)
     assert lines(place) == ["begun"] * LIMIT
-    assert set(_reasons()) == {"its process was killed at the time limit of 1 s"}
+    assert set(_reasons(result.id)) == {"its process was killed at the time limit of 1 s"}
 
 
 def test_a_worker_that_is_told_to_end_at_once_costs_no_death(tmp_path: Path, place: Path) -> None:
