@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from billiard.einfo import ExceptionInfo
+from celery.exceptions import Reject, WorkerLostError
+from celery.worker import state
+from kombu import Connection
 from pytest_django import Settings
 
 from apps.broker.models import DeadLetter, Delivery, Message
+from apps.broker.request import Request
+from boot.celery import app
 from tests.apps.broker import probes
 from tests.apps.broker.worker import Worker, lines
 from tests.system.stack import wait_until
@@ -116,3 +122,38 @@ def test_a_worker_that_is_told_to_end_at_once_costs_no_death(tmp_path: Path, pla
         wait_until("its end", worker.has_ended, lambda: worker.log)
     message = Message.objects.get()
     assert (message.deaths, message.history, message.redelivered) == (0, None, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "stopping", "deaths"),
+    [
+        (WorkerLostError("signal 9"), None, 1),
+        (WorkerLostError("signal 9"), False, 1),
+        (WorkerLostError("signal 9"), 0, 0),
+        (WorkerLostError("signal 9"), True, 0),
+        (Reject("not now", requeue=True), None, 0),
+    ],
+)
+def test_only_an_end_that_nobody_wanted_is_a_death(
+    error: Exception, stopping: int | None, deaths: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a worker stops it ends its processes itself; what it says then may be its exit status."""
+    probes.end_process.delay("nowhere", "not at all")
+    monkeypatch.setattr(state, "should_terminate", stopping)
+    with Connection(app.conf.broker_url) as broker:
+        channel: Any = broker.default_channel
+        received = channel.basic_get("default")
+        request = Request(
+            received, app=app, task=probes.end_process, on_ack=received.ack_log_error,
+            on_reject=received.reject_log_error, connection_errors=(OSError,),
+        )  # fmt: skip
+        request.on_failure(_info(error))
+    found = Message.objects.get()
+    assert (found.deaths, found.redelivered) == (deaths, True)
+
+
+def _info(error: Exception) -> ExceptionInfo:
+    try:
+        raise error
+    except Exception:
+        return ExceptionInfo()
