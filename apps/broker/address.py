@@ -56,8 +56,7 @@ def parse(address: str) -> URL:
             "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
         )
         raise ValueError(message) from None
-    # A socket's folder in the place of a host, as Django's URL has it: SQLAlchemy leaves that as it is
-    # written.
+    # A socket's folder in the place of a host, which Django's URL may have: SQLAlchemy leaves it encoded.
     return url.set(host=unquote(url.host)) if url.host else url
 
 

@@ -192,9 +192,9 @@ class _Model:
         return prepare(text, None, content_type, encoding, headers, properties)
 
     def _shown(self, args: tuple[Any, ...], most: int) -> str:
-        """As Celery shows arguments.
+        """As Celery shows arguments, in some microseconds.
 
-        It takes its time over them; the keys of rows, the usual ones, are plain.
+        Keys of rows, the usual ones, need none of that.
         """
         if all(type(value) is int for value in args) and len(text := repr(args)) < most:
             return text

@@ -113,11 +113,9 @@ SELECT
 # Whether a session is over, for whoever wants its exclusive queue now.
 IS_OVER: Final = f"SELECT pg_try_advisory_xact_lock_shared({LOCK_SPACE}, $1::int)"
 
-# Which tables a connection reaches, to compare two connections: the server by its start, the database and the
-# table by number. Null where there is no such table.
+# Which tables a connection reaches: server by its start, database and table by number. Null without one.
 TABLES: Final = """
-SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid || ' '
-  || to_regclass('broker_message')::oid
+SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || oid || ' ' || to_regclass('broker_message')::oid
 FROM pg_database WHERE datname = current_database()
 """
 
@@ -138,8 +136,8 @@ WHERE locktype = 'advisory' AND classid = {LOCK_SPACE} AND objsubid = 2 AND gran
 
 # Publishing -------------------------------------------------------------------------------------------
 
-# Within a transaction of Django's `now()` is its beginning, so these say `statement_timestamp()`.
-#
+# Within a transaction `now()` is its beginning, so these say `statement_timestamp()`.
+
 # The default exchange: the routing key is the queue. One statement finds the queue, applies what it was
 # declared with, stores the message and wakes its consumers. RETURNING tells how many queues took it and
 # whether one has a limit.
@@ -164,8 +162,7 @@ WITH target AS MATERIALIZED (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
   SELECT name, {_RANK}, nextval('broker_message_id'),
     statement_timestamp() + least($4::bigint, message_ttl_ms) * interval '1 millisecond',
-    least($4::bigint, message_ttl_ms),
-    $5::text, $6::bytea
+    least($4::bigint, message_ttl_ms), $5::text, $6::bytea
   FROM target RETURNING queue
 )
 SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL,
@@ -195,14 +192,12 @@ PUBLISH_ROUTED: Final = _READY.format(target=_ROUTED)
 PUBLISH_DELAYED: Final = _DELAYED.format(target=_DIRECT)
 PUBLISH_ROUTED_DELAYED: Final = _DELAYED.format(target=_ROUTED)
 
-# Whether a message would have been taken, for whoever asks from outside of the transaction in which it was
-# not.
+# Whether a queue takes such messages, asked from outside of a transaction that sees none.
 HAS_ROUTE: Final = f"SELECT EXISTS ({_DIRECT})"
 HAS_ROUTES: Final = f"SELECT EXISTS ({_ROUTED})"
 
-# Many messages, each straight to its queue: one statement, one commit. Times are null for those that are due
-# now. Consumers are told of the earliest time whatever it is: a transaction may commit long after this, and
-# the time have come.
+# Many messages, each straight to its queue: one statement, one commit. Times are null for those due now. The
+# earliest is told whatever it is: a transaction may commit long after this, and the time have come.
 PUBLISH_MANY: Final = """
 WITH given AS MATERIALIZED (
   SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL AS has_limit,

@@ -82,6 +82,11 @@ def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
+def has_snapshot(alias: str) -> bool:
+    """Whether Django's transaction sees nothing that others commit while it lasts."""
+    return run(alias, "SELECT current_setting('transaction_isolation')") != [("read committed",)]
+
+
 def stale(alias: str) -> OperationalError:
     """What is raised where a transaction cannot see the queue that others see."""
     return OperationalError(

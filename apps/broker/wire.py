@@ -178,10 +178,7 @@ def _close(descriptor: int, pid: int) -> None:
 
 
 def _is_binary(value: Any) -> bool:
-    """Bytes, and lists of bytes or text.
-
-    As text they are escaped, which costs more than the rest of a statement.
-    """
+    """Bytes, and lists of bytes or text: to escape them costs more than the rest of a statement."""
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return bool(value) and isinstance(value[0], (str, bytes))
     return isinstance(value, bytes)
