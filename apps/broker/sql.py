@@ -115,7 +115,8 @@ IS_OVER: Final = f"SELECT pg_try_advisory_xact_lock_shared({LOCK_SPACE}, $1::int
 
 # Which tables a connection reaches: server by its start, database and table by number. Null without one.
 TABLES: Final = """
-SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || oid || ' ' || to_regclass('broker_message')::oid
+SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || oid || ' '
+  || to_regclass('broker_message')::oid
 FROM pg_database WHERE datname = current_database()
 """
 
