@@ -187,8 +187,9 @@ class Channel(Topology):
         self.no_ack_consumers.discard(consumer_tag)
         if subscription is None or self.connection is None:  # it ended with its connection
             return
-        self._connected.pump.remove(subscription)
+        # Nobody may take it for a listener that no longer is one.
         self.session.run(sql.UNSUBSCRIBE, self.session.id, f"{self.channel_id}:{consumer_tag}")
+        self._connected.pump.remove(subscription)
         self.session.run(sql.TOUCH_QUEUE, subscription.queue)
         abandoned = self.session.run(sql.ABANDONED, [subscription.queue])
         queues.delete(self.session, [row[0] for row in abandoned])

@@ -6,7 +6,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from apps.broker import address, aliases, legacy
+from apps.broker import address, aliases, legacy, queues, sql
 from apps.broker.channel import Channel
 from apps.broker.errors import ConnectionLost
 from apps.broker.publisher import Publisher
@@ -86,6 +86,9 @@ class Connection:
         try:
             for channel in list(self.channels.values()):
                 channel.close()
+            if self.session.is_registered and self.session.is_open:
+                own = self.session.run(sql.OWN_QUEUES, self.session.id)
+                queues.delete(self.session, [row[0] for row in own])
         finally:
             self.pump.end()
             self.session.close()

@@ -78,6 +78,9 @@ class Pump:
             self._queues.pop(channel, None)
             self._session.unlisten(channel)
         self._give_ahead_back(subscription)
+        if not self._subscriptions:  # nobody reads what is told here
+            self._session.unlisten(sql.DUE_CHANNEL)
+            self._session.unlisten(sql.BOUND_CHANNEL)
         self._claims = any(not other.no_ack for other in self._subscriptions)
         if not self._claims:
             self.flush()  # Celery's loop ends next, while its tasks run on
@@ -161,7 +164,7 @@ class Pump:
             with self._session.lock, Translated(self._session):
                 self._session.wire.read()
                 self._note_notifications()
-                if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
+                if self._on_rows is not None and (rows := self._answer()) is not None:
                     self._finish(rows)
             self._deliver_all()
             self._turn()
@@ -211,11 +214,18 @@ class Pump:
         Fetch the answer to ours first. It is delivered from the loop.
         """
         if self._on_rows is not None:
-            while (rows := self._session.wire.answer()) is None:
+            while (rows := self._answer()) is None:
                 self._session.wire.wait(None)
                 self._session.wire.read()
             self._finish(rows)
             self._plan_turn()
+
+    def _answer(self) -> list[Row] | None:
+        try:
+            return self._session.wire.answer()
+        except BaseException:
+            self._on_rows = None  # an error is an answer, too
+            raise
 
     def _finish(self, rows: list[Row]) -> None:
         self._note_notifications()

@@ -115,7 +115,14 @@ class Session:
         with self.lock, Translated(self):
             if self.wire.is_waiting:
                 self.before_statement()
-            rows = self.wire.run(statement, *parameters)
+            try:
+                rows = self.wire.run(statement, *parameters)
+            except BaseException:
+                # A time limit, say, in the middle of it: the answer to come would be taken for the next
+                # one's.
+                if self.wire.is_waiting:
+                    self.abandon()
+                raise
             self.after_statement()
             return rows
 

@@ -32,8 +32,8 @@ DELETED: Final = "deleted"  # what a deleted queue's channel says
 # 10 + 3 * 5 = 25 s; its messages return then.
 SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
-  ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),
-    ('jit', 'off'),
+  ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'),
+  ('enable_mergejoin', 'off'), ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'),
   ('idle_session_timeout', '0'), ('statement_timeout', '0'), ('lock_timeout', '0'),
   ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')
 ) AS wanted (name, value)
@@ -55,10 +55,11 @@ TICK: Final = f"""
 SELECT
   (SELECT string_agg(id::text, ',') FROM (
      SELECT id FROM broker_session UNION SELECT session_id FROM broker_delivery
+     UNION SELECT session_id FROM broker_queue WHERE session_id IS NOT NULL
    ) AS known WHERE id <> $1::int AND pg_try_advisory_xact_lock_shared({LOCK_SPACE}, id)),
   (SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM broker_delayed),
   ARRAY(SELECT name FROM unnest($2::text[]) AS name
-        WHERE EXISTS (SELECT FROM broker_message WHERE queue = name)),
+        WHERE (SELECT true FROM broker_message WHERE queue = name LIMIT 1)),
   ARRAY(SELECT wanted FROM unnest($2::text[]) AS wanted
         WHERE NOT EXISTS (SELECT FROM broker_queue WHERE name = wanted)),
   ARRAY(SELECT name FROM unnest($3::text[]) AS name
@@ -74,29 +75,38 @@ SELECT
 # For sessions that TICK found to be over. That was an earlier statement, so this one's snapshot holds all
 # that they ever committed; were the lock first looked at here, a last claim could be younger than the
 # snapshot and be left behind. The exclusive lock makes one session of several do it. What a dead session had
-# counts as one death each: the broker cannot know which of its messages ended it.
+# counts as one death each: the broker cannot know which of its messages ended it. Spared is what was lost
+# with the server, or by a process that lives and has connected again.
 REAP: Final = f"""
 WITH dead AS MATERIALIZED (
   SELECT id FROM unnest($1::int[]) AS id WHERE pg_try_advisory_xact_lock({LOCK_SPACE}, id)
 ), gone AS (
-  DELETE FROM broker_session WHERE id IN (SELECT id FROM dead) RETURNING id, client
+  DELETE FROM broker_session WHERE id IN (SELECT id FROM dead) RETURNING id, client, started_at
 ), lost AS (
   DELETE FROM broker_delivery WHERE session_id IN (SELECT id FROM dead) RETURNING *
+), judged AS (
+  SELECT lost.*, client, started_at < pg_postmaster_start_time() OR EXISTS (
+    SELECT FROM broker_session AS other
+    WHERE other.client = gone.client AND other.id NOT IN (SELECT id FROM dead)
+  ) AS is_spared
+  FROM lost LEFT JOIN gone ON gone.id = session_id
 ), marked AS (
-  SELECT lost.*, coalesce(history, '[]') || jsonb_build_object(
-    'at', now(), 'consumer', coalesce(client, 'session ' || session_id),
-    'reason', 'its session ended without a word'
-  ) AS story FROM lost LEFT JOIN gone ON gone.id = session_id
+  SELECT judged.*, CASE WHEN is_spared IS TRUE THEN 0 ELSE 1 END AS death,
+    CASE WHEN is_spared IS TRUE THEN history ELSE coalesce(history, '[]') || jsonb_build_object(
+      'at', now(), 'consumer', coalesce(client, 'session ' || session_id),
+      'reason', 'its session ended without a word'
+    ) END AS story
+  FROM judged
 ), returned AS (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope,
     body)
-  SELECT queue, rank, marked.id, expires_at, ttl_ms, true, deaths + 1, story, envelope, body
-  FROM marked JOIN broker_queue ON name = queue WHERE deaths + 1 < $2::int
+  SELECT queue, rank, marked.id, expires_at, ttl_ms, true, deaths + death, story, envelope, body
+  FROM marked JOIN broker_queue ON name = queue WHERE deaths + death < $2::int
   RETURNING queue
 ), given_up AS (
   INSERT INTO broker_deadletter (id, queue, rank, ttl_ms, redelivered, deaths, history, envelope, body)
-  SELECT marked.id, queue, rank, ttl_ms, true, deaths + 1, story, envelope, body
-  FROM marked JOIN broker_queue ON name = queue WHERE deaths + 1 >= $2::int
+  SELECT marked.id, queue, rank, ttl_ms, true, deaths + death, story, envelope, body
+  FROM marked JOIN broker_queue ON name = queue WHERE deaths + death >= $2::int
   RETURNING id
 ), silent AS (
   DELETE FROM broker_consumer WHERE session_id IN (SELECT id FROM dead) RETURNING queue
@@ -119,6 +129,9 @@ SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || oid || ' '
   || to_regclass('broker_message')::oid
 FROM pg_database WHERE datname = current_database()
 """
+
+# The exclusive queues of a session, which end with it.
+OWN_QUEUES: Final = "SELECT name FROM broker_queue WHERE session_id = $1::int"
 
 # A clean end. The lock goes with the connection, which is closed next.
 FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"

@@ -22,8 +22,6 @@ from psycopg.pq import ConnStatus, ExecStatus, Format
 
 Row = tuple[Any, ...]
 
-# A connection comes back from the pool with the statements that its last user prepared.
-
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
@@ -57,6 +55,10 @@ class Wire:
     def fileno(self) -> int:
         """The socket, to be watched for reading."""
         return self._watched
+
+    def descriptors(self) -> tuple[int, ...]:
+        """All that keep the connection open in this process; none once it has ended."""
+        return (self._watched, int(self._pgconn.socket)) if self.is_open else ()
 
     @property
     def backend_pid(self) -> int:
@@ -192,8 +194,8 @@ def _let_go() -> None:
     # parent, and with it the lock on everything that the parent had.
     nowhere = os.open(os.devnull, os.O_RDWR)
     for wire in _wires:
-        if wire.is_open:
-            os.dup2(nowhere, wire.fileno(), inheritable=False)
+        for descriptor in wire.descriptors():
+            os.dup2(nowhere, descriptor, inheritable=False)
     os.close(nowhere)
 
 

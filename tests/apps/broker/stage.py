@@ -55,11 +55,13 @@ UPDATE broker_delivery SET expires_at = {_PAST}
 
 
 class Local:
-    """A session of this process."""
+    """A session of this process; the broker takes it for one of its own, whose end is the end of a worker."""
 
     def __init__(self, engine: Engine) -> None:
         self.session = Session(engine)
         self.id = self.session.id
+        rename = "UPDATE broker_session SET client = $1::text WHERE id = $2::int"
+        self.session.run(rename, f"process {self.id}", self.id)
         self.unbound = self.session.unbound
         self.transaction = self.session.transaction
         self.backend_pid = self.session.wire.backend_pid

@@ -150,7 +150,7 @@ MUTANTS: Final = {
     "owner": Mutant(
         "ACK", "session_id = $1::int", "$1::int > 0", "claim speak_of_what_is_not_ones_own", "was touched"
     ),
-    "deaths": Mutant("REAP", "deaths + 1, story", "deaths, story", "claim die tick", "too many"),
+    "deaths": Mutant("REAP", "deaths + death, story", "deaths, story", "claim die tick", "too many"),
 }
 
 
