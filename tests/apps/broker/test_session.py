@@ -186,7 +186,7 @@ def test_a_session_killed_for_idling_in_a_transaction_is_a_lost_connection(serve
         used.run("SET idle_in_transaction_session_timeout = 1")
         used.run("BEGIN")
         assert used.wire.wait(60)
-        with pytest.raises(ConnectionLost, match="idle-in-transaction"):
+        with pytest.raises(ConnectionLost):
             used.run("SELECT 1")
 
 
