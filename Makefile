@@ -118,3 +118,7 @@ docker-shell: .env ## a shell in its web container
 .PHONY: bench-image
 bench-image: .venv/.all ## what the image weighs, how fast its roles start and stop, what they take
 	@$(bin)/python -m tests.bench.image
+
+.PHONY: bench-broker
+bench-broker: .venv/.all ## Celery brokers side by side; BENCH="--quick" takes three minutes, "--help" says more
+	@$(bin)/python -m tests.bench.broker $(BENCH)

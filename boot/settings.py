@@ -231,8 +231,8 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a misspelt queue fails at once; nobody would consume it
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
-# A process that dies gives its task back; the task itself must bound how often (`uploads` counts). When a
-# whole worker is killed only some brokers do: state that matters is kept in a row, and rescued.
+# A task whose process or worker dies is given back and runs again; on PostgreSQL no more often than
+# BROKER_MAX_DELIVERIES, on other brokers the task itself must bound it (`uploads` counts).
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TRACK_STARTED = True

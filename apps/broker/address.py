@@ -56,8 +56,7 @@ def parse(address: str) -> URL:
             "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
         )
         raise ValueError(message) from None
-    # A socket's folder in the place of a host, as Django's URL has it: SQLAlchemy leaves that as it is
-    # written.
+    # A socket's folder in the place of a host, which Django's URL may have: SQLAlchemy leaves it encoded.
     return url.set(host=unquote(url.host)) if url.host else url
 
 
@@ -76,7 +75,8 @@ def of(client: kombu.Connection) -> URL:
 
 def masked(address: str, mask: str) -> str:
     """The URL with its password hidden, also one in its options."""
-    hidden = re.sub(r"(://[^:@/?]*:)[^@/?]*(?=@)", rf"\g<1>{mask}", address)
+    # SQLAlchemy takes for one what is before the @, also a slash or a question mark.
+    hidden = re.sub(r"(://[^:@/?]*:)[^@]*(?=@)", rf"\g<1>{mask}", address)
     return re.sub(r"([?&]password=)[^&]*", rf"\g<1>{mask}", hidden)
 
 
@@ -118,7 +118,7 @@ def engine(url: URL, connect_timeout_s: float | None = None) -> Engine:
 def close_idle() -> None:
     """Close the connections that nobody uses at the moment."""
     for known in _engines.values():
-        known.dispose()
+        known.pool.dispose()  # the pool stays: what is still in use comes back to it
 
 
 def _forget_engines() -> None:

@@ -17,7 +17,8 @@ from apps.broker import address
 
 _PORT: Final = "5432"
 # What libpq takes for this machine when it is left to choose, and what people write for it.
-_HERE: Final = {"", "localhost", "127.0.0.1", "::1", "/var/run/postgresql", "/run/postgresql", "/tmp"}  # noqa: S108
+_SOCKETS: Final = {"", "/run/postgresql", "/var/run/postgresql", "/tmp"}  # noqa: S108
+_HERE: Final = {"localhost", "127.0.0.1", "::1", *_SOCKETS}
 
 
 class Place(NamedTuple):

@@ -182,16 +182,23 @@ class _Model:
         headers = {
             **self.message.headers,
             "id": task_id,
-            "argsrepr": saferepr(args, amqp.argsrepr_maxsize, maxlevels=self.levels),
-            "kwargsrepr": "{}",
+            "argsrepr": self._shown(args, amqp.argsrepr_maxsize),
+            "kwargsrepr": saferepr(kwargs, amqp.kwargsrepr_maxsize, self.levels) if kwargs else "{}",
         }
-        if kwargs:
-            headers["kwargsrepr"] = saferepr(kwargs, amqp.kwargsrepr_maxsize, maxlevels=self.levels)
         if self.is_root:
             headers["root_id"] = task_id
         content_type, encoding, text = serialization.dumps((args, kwargs, self.embedded), self.serializer)
         properties = {**self.message.properties, "correlation_id": task_id}
         return prepare(text, None, content_type, encoding, headers, properties)
+
+    def _shown(self, args: tuple[Any, ...], most: int) -> str:
+        """As Celery shows arguments, in some microseconds.
+
+        Keys of rows, the usual ones, need none of that.
+        """
+        if all(type(value) is int for value in args) and len(text := repr(args)) < most:
+            return text
+        return str(saferepr(args, most, self.levels))
 
     def _result(self, task_id: str) -> AsyncResult[Any]:
         result = (self.task or self.app).AsyncResult(task_id)

@@ -170,6 +170,7 @@ class Channel(Topology):
         if self.session.run(sql.EXCLUSIVELY_CONSUMED, queue, exclusive)[0][0]:
             raise AccessRefused(f"queue {queue!r} in exclusive use, or wanted exclusively and in use")
         tag = consumer_tag or f"ctag-{uuid()}"
+        mine = self.session.id  # or nobody may consume on this connection
         subscription = Subscription(self, queue, tag, no_ack, callback or _drop, on_cancel)
         self._subscriptions[tag] = subscription
         if no_ack:
@@ -177,8 +178,7 @@ class Channel(Topology):
         # It must be heard before others can see that it listens.
         self._connected.pump.add(subscription)
         # Tags are a channel's own; the table wants a session's.
-        mine = (self.session.id, queue, f"{self.channel_id}:{tag}")
-        self.session.run(sql.SUBSCRIBE, *mine, no_ack, exclusive)
+        self.session.run(sql.SUBSCRIBE, mine, queue, f"{self.channel_id}:{tag}", no_ack, exclusive)
         return tag
 
     def basic_cancel(self, consumer_tag: str, nowait: bool = False, **_: Any) -> None:
@@ -187,8 +187,9 @@ class Channel(Topology):
         self.no_ack_consumers.discard(consumer_tag)
         if subscription is None or self.connection is None:  # it ended with its connection
             return
-        self._connected.pump.remove(subscription)
+        # Nobody may take it for a listener that no longer is one.
         self.session.run(sql.UNSUBSCRIBE, self.session.id, f"{self.channel_id}:{consumer_tag}")
+        self._connected.pump.remove(subscription)
         self.session.run(sql.TOUCH_QUEUE, subscription.queue)
         abandoned = self.session.run(sql.ABANDONED, [subscription.queue])
         queues.delete(self.session, [row[0] for row in abandoned])

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 1.0  # seconds between two looks
+AGAIN_S: Final = 0.02  # seconds until what another session has in hand is looked at again
 VACUUM_PAUSE_S: Final = 5.0  # seconds between two vacuums by one session
+VACUUM_PAUSE_MOST_S: Final = 320.0  # when they help nothing: an old snapshot still sees the dead rows
 DEAD_ROWS: Final = 5000  # rows; about 5 MB of messages of common size
 DEAD_SHARE: Final = 0.05  # of the rows of a long queue: cleaning up costs a walk through its index
 
@@ -72,6 +74,8 @@ class Chores:
         self.next_tick = 0.0
         self.next_due: float | None = None  # when the earliest delayed message is due; monotonic
         self._next_vacuum = 0.0
+        self._vacuum_pause_s = VACUUM_PAUSE_S
+        self._dead_rows: int | None = None  # before a vacuum whose effect has not been seen
 
     def next_at(self) -> float:
         return self.next_tick if self.next_due is None else min(self.next_tick, self.next_due)
@@ -85,28 +89,42 @@ class Chores:
         """Do what is rarely necessary at once; a statement that may take longer is the answer."""
         now = time.monotonic()
         self._session.unbound.looked(look.bound, now)
-        self.next_due = None if look.due_in_s is None else now + max(0.0, look.due_in_s)
+        self.next_due = None if look.due_in_s is None else now + max(AGAIN_S, look.due_in_s)
         if look.dead:
             reap(self._session, look.dead, self._max_deliveries)
         if look.may_expire:
             queues.expire(self._session)
-        if (tables := to_vacuum(look)) and now >= self._next_vacuum:
-            self._next_vacuum = now + VACUUM_PAUSE_S
-            return vacuum(tables)
-        return None
+        return self._vacuum(look, now)
+
+    def _vacuum(self, look: Look, now: float) -> str | None:
+        dead = sum(look.dead_rows.values())
+        if self._dead_rows is not None:
+            has_helped = dead < self._dead_rows / 2
+            longer = min(self._vacuum_pause_s * 2, VACUUM_PAUSE_MOST_S)
+            self._vacuum_pause_s = VACUUM_PAUSE_S if has_helped else longer
+            self._next_vacuum = now + self._vacuum_pause_s
+            self._dead_rows = None
+        if not (tables := to_vacuum(look)) or now < self._next_vacuum:
+            return None
+        self._dead_rows = dead
+        return vacuum(tables)
 
     def promoted(self, count: int) -> None:
         """So many delayed messages became ready; more may be due."""
-        self.next_due = time.monotonic() if count else None
-        if not count:
-            self.next_tick = min(self.next_tick, time.monotonic())
+        now = time.monotonic()
+        if count:
+            self.next_due = now
+        else:  # none, or another session has them in hand
+            self.next_due = None
+            self.next_tick = min(self.next_tick, now + AGAIN_S)
 
 
 def reap(session: Session, dead: Sequence[int], max_deliveries: int) -> None:
     """Return what the dead sessions had, and end their exclusive queues and their consumers."""
-    [(_, exclusive, consumed, lost)] = session.run(sql.REAP, list(dead), max_deliveries)
-    abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
-    queues.delete(session, {*exclusive, *abandoned})
+    with session.transaction():  # whoever dies in the middle of it leaves all of it to the next one
+        [(_, exclusive, consumed, lost)] = session.run(sql.REAP, list(dead), max_deliveries)
+        abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
+        queues.delete(session, {*exclusive, *abandoned})
     logger.info("returned what the sessions %s had, which ended without a word", ", ".join(map(str, dead)))
     tell_given_up(session, lost)
 

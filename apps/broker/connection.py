@@ -6,7 +6,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from apps.broker import address, aliases, legacy
+from apps.broker import address, aliases, legacy, queues, sql
 from apps.broker.channel import Channel
 from apps.broker.errors import ConnectionLost
 from apps.broker.publisher import Publisher
@@ -42,8 +42,13 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether it is usable, and the database still has the name that it had: a test runner changes it."""
-        return self.session.is_open and aliases.database_of(self._alias) == self._database
+        """Whether it is usable, and the database still has the name that it had: a test runner changes it.
+
+        Kombu silently makes a new connection of one that is not, without its consumers. So one that was lost
+        remains until they have heard of it.
+        """
+        is_usable = self.session.is_open or self.pump.owes_word
+        return is_usable and aliases.database_of(self._alias) == self._database
 
     def channel(self) -> Channel:
         number = next(self._ids)
@@ -81,13 +86,16 @@ class Connection:
         try:
             for channel in list(self.channels.values()):
                 channel.close()
+            if self.session.is_registered and self.session.is_open:
+                own = self.session.run(sql.OWN_QUEUES, self.session.id)
+                queues.delete(self.session, [row[0] for row in own])
         finally:
-            self.pump.leave_loop()
+            self.pump.end()
             self.session.close()
 
     def collect(self) -> None:
         """Forget a connection that is broken; its server side ends by itself."""
-        self.pump.leave_loop()
+        self.pump.end()
         for channel in self.channels.values():
             channel.connection = None
         self.channels.clear()

@@ -101,7 +101,7 @@ class Publisher:
 
         It is one of isolation level `repeatable read` or higher then, and older than the queue.
         """
-        if alias := self._joining.alias():
+        if (alias := self._joining.alias()) and transactions.has_snapshot(alias):
             statement = sql.HAS_ROUTES if exchange else sql.HAS_ROUTE
             if self._session.run(statement, exchange, routing_key)[0][0]:
                 raise transactions.stale(alias)

@@ -47,6 +47,7 @@ class Pump:
         self._read_ahead = ReadAhead()
         self._on_rows: OnRows | None = None  # of the statement that is under way
         self._missing: set[str] = set()  # queues that were deleted, and their consumers not told
+        self._is_over = False
         self._asked_at: float | None = None  # when it was sent, if its answer is due soon
         self._errand: str | None = None  # a statement that may take longer
         self._hub: Hub | None = None
@@ -77,6 +78,9 @@ class Pump:
             self._queues.pop(channel, None)
             self._session.unlisten(channel)
         self._give_ahead_back(subscription)
+        if not self._subscriptions:  # nobody reads what is told here
+            self._session.unlisten(sql.DUE_CHANNEL)
+            self._session.unlisten(sql.BOUND_CHANNEL)
         self._claims = any(not other.no_ack for other in self._subscriptions)
         if not self._claims:
             self.flush()  # Celery's loop ends next, while its tasks run on
@@ -109,11 +113,18 @@ class Pump:
 
     def detach(self, hub: Hub) -> None:
         hub.remove_reader(self._session.wire.fileno())
-        self.leave_loop()
-
-    def leave_loop(self) -> None:
-        """Turns that are planned do nothing; the loop may be another connection's by then."""
         self._hub = None
+
+    def end(self) -> None:
+        """Turns that are planned do nothing any more; the loop may be another connection's by then."""
+        if self._hub is not None:
+            self.detach(self._hub)
+        self._is_over = True
+
+    @property
+    def owes_word(self) -> bool:
+        """Whether consumers were not told yet that their connection is lost."""
+        return bool(self._subscriptions) and self._session.is_lost and not self._is_over
 
     @property
     def is_attached(self) -> bool:
@@ -153,18 +164,18 @@ class Pump:
             with self._session.lock, Translated(self._session):
                 self._session.wire.read()
                 self._note_notifications()
-                if self._on_rows is not None and (rows := self._session.wire.answer()) is not None:
+                if self._on_rows is not None and (rows := self._answer()) is not None:
                     self._finish(rows)
             self._deliver_all()
             self._turn()
 
     @contextlib.contextmanager
     def _told_once(self) -> Iterator[None]:
-        """The loop is told that the connection was lost, and not again by each turn that is still planned."""
+        """Consumers are told that the connection was lost, and not again by each turn that is planned."""
         try:
             yield
         except ConnectionLost:
-            self.leave_loop()
+            self.end()
             raise
 
     def _turn(self) -> None:
@@ -203,11 +214,18 @@ class Pump:
         Fetch the answer to ours first. It is delivered from the loop.
         """
         if self._on_rows is not None:
-            while (rows := self._session.wire.answer()) is None:
+            while (rows := self._answer()) is None:
                 self._session.wire.wait(None)
                 self._session.wire.read()
             self._finish(rows)
             self._plan_turn()
+
+    def _answer(self) -> list[Row] | None:
+        try:
+            return self._session.wire.answer()
+        except BaseException:
+            self._on_rows = None  # an error is an answer, too
+            raise
 
     def _finish(self, rows: list[Row]) -> None:
         self._note_notifications()
@@ -250,6 +268,10 @@ class Pump:
 
     def drain(self, timeout_s: float | None) -> None:
         """Deliver one message. Raises TimeoutError when none comes in time; 0 does not wait."""
+        with self._told_once():
+            self._drain(timeout_s)
+
+    def _drain(self, timeout_s: float | None) -> None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while not self._arrived:
             with self._session.lock:

@@ -46,6 +46,8 @@ class Request(request.Request):
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeLimitExceeded):
         return f"its process was killed at the time limit of {error.args[0]} s"
+    if isinstance(error, SystemExit):
+        return f"its process exited, with {error.code!r}"
     return str(error) or type(error).__name__
 
 

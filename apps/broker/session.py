@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg
@@ -60,6 +62,11 @@ class Session:
         return self._pooled is not None and self._pid == os.getpid() and self.wire.is_open
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the connection has ended in the process that made it."""
+        return self._pid == os.getpid() and not self.is_open
+
+    @property
     def is_registered(self) -> bool:
         return self._id is not None
 
@@ -108,9 +115,29 @@ class Session:
         with self.lock, Translated(self):
             if self.wire.is_waiting:
                 self.before_statement()
-            rows = self.wire.run(statement, *parameters)
+            try:
+                rows = self.wire.run(statement, *parameters)
+            except BaseException:
+                # A time limit, say, in the middle of it: the answer to come would be taken for the next
+                # one's.
+                if self.wire.is_waiting:
+                    self.abandon()
+                raise
             self.after_statement()
             return rows
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is run inside is done as a whole, or not at all."""
+        with self.lock:
+            self.run("BEGIN")
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(ConnectionLost):
+                    self.run("ROLLBACK")
+                raise
+            self.run("COMMIT")
 
     def require_answer(self, limit_s: float) -> None:
         """Ask something, and raise ConnectionLost where no answer comes within so many seconds."""
@@ -144,23 +171,39 @@ class Session:
             return
         if self._id is None and self.wire.is_open and not self.wire.is_waiting and not self._listens:
             pooled.close()
+            self.wire.let_go()
             return
-        try:
-            if self._id is not None and self.wire.is_open and not self.wire.is_waiting:
-                self.wire.run(sql.FORGET, self._id)
-            else:
-                self._doubt()
-        except psycopg.Error:
-            self._doubt()  # the next session that looks forgets it
-        finally:
-            pooled.invalidate()
+        with self._alone():
+            try:
+                if self._id is not None and self.wire.is_open and not self.wire.is_waiting:
+                    self.wire.run(sql.FORGET, self._id)
+                else:
+                    self._doubt()
+            except psycopg.Error:
+                self._doubt()  # the next session that looks forgets it
+            finally:
+                pooled.invalidate()
+                self.wire.let_go()
 
     def abandon(self) -> None:
         """End the connection without a word to a server that may not answer."""
         pooled, self._pooled = self._pooled, None
         if pooled is not None and self._pid == os.getpid():
             self._doubt()
-            pooled.invalidate()
+            with self._alone():
+                pooled.invalidate()
+                self.wire.let_go()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread is in the middle of a statement: it would wait for ever, or in freed memory."""
+        if not self.lock.acquire(blocking=False):
+            self.wire.hang_up()
+            self.lock.acquire()
+        try:
+            yield
+        finally:
+            self.lock.release()
 
     def _doubt(self) -> None:
         if self._id is not None:

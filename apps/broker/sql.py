@@ -32,8 +32,8 @@ DELETED: Final = "deleted"  # what a deleted queue's channel says
 # 10 + 3 * 5 = 25 s; its messages return then.
 SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
-  ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('plan_cache_mode', 'force_generic_plan'),
-    ('jit', 'off'),
+  ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_hashjoin', 'off'),
+  ('enable_mergejoin', 'off'), ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'),
   ('idle_session_timeout', '0'), ('statement_timeout', '0'), ('lock_timeout', '0'),
   ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')
 ) AS wanted (name, value)
@@ -55,10 +55,11 @@ TICK: Final = f"""
 SELECT
   (SELECT string_agg(id::text, ',') FROM (
      SELECT id FROM broker_session UNION SELECT session_id FROM broker_delivery
+     UNION SELECT session_id FROM broker_queue WHERE session_id IS NOT NULL
    ) AS known WHERE id <> $1::int AND pg_try_advisory_xact_lock_shared({LOCK_SPACE}, id)),
   (SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM broker_delayed),
   ARRAY(SELECT name FROM unnest($2::text[]) AS name
-        WHERE EXISTS (SELECT FROM broker_message WHERE queue = name)),
+        WHERE (SELECT true FROM broker_message WHERE queue = name LIMIT 1)),
   ARRAY(SELECT wanted FROM unnest($2::text[]) AS wanted
         WHERE NOT EXISTS (SELECT FROM broker_queue WHERE name = wanted)),
   ARRAY(SELECT name FROM unnest($3::text[]) AS name
@@ -74,29 +75,38 @@ SELECT
 # For sessions that TICK found to be over. That was an earlier statement, so this one's snapshot holds all
 # that they ever committed; were the lock first looked at here, a last claim could be younger than the
 # snapshot and be left behind. The exclusive lock makes one session of several do it. What a dead session had
-# counts as one death each: the broker cannot know which of its messages ended it.
+# counts as one death each: the broker cannot know which of its messages ended it. Spared is what was lost
+# with the server, or by a process that lives and has connected again.
 REAP: Final = f"""
 WITH dead AS MATERIALIZED (
   SELECT id FROM unnest($1::int[]) AS id WHERE pg_try_advisory_xact_lock({LOCK_SPACE}, id)
 ), gone AS (
-  DELETE FROM broker_session WHERE id IN (SELECT id FROM dead) RETURNING id, client
+  DELETE FROM broker_session WHERE id IN (SELECT id FROM dead) RETURNING id, client, started_at
 ), lost AS (
   DELETE FROM broker_delivery WHERE session_id IN (SELECT id FROM dead) RETURNING *
+), judged AS (
+  SELECT lost.*, client, started_at < pg_postmaster_start_time() OR EXISTS (
+    SELECT FROM broker_session AS other
+    WHERE other.client = gone.client AND other.id NOT IN (SELECT id FROM dead)
+  ) AS is_spared
+  FROM lost LEFT JOIN gone ON gone.id = session_id
 ), marked AS (
-  SELECT lost.*, coalesce(history, '[]') || jsonb_build_object(
-    'at', now(), 'consumer', coalesce(client, 'session ' || session_id),
-    'reason', 'its session ended without a word'
-  ) AS story FROM lost LEFT JOIN gone ON gone.id = session_id
+  SELECT judged.*, CASE WHEN is_spared IS TRUE THEN 0 ELSE 1 END AS death,
+    CASE WHEN is_spared IS TRUE THEN history ELSE coalesce(history, '[]') || jsonb_build_object(
+      'at', now(), 'consumer', coalesce(client, 'session ' || session_id),
+      'reason', 'its session ended without a word'
+    ) END AS story
+  FROM judged
 ), returned AS (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, redelivered, deaths, history, envelope,
     body)
-  SELECT queue, rank, marked.id, expires_at, ttl_ms, true, deaths + 1, story, envelope, body
-  FROM marked JOIN broker_queue ON name = queue WHERE deaths + 1 < $2::int
+  SELECT queue, rank, marked.id, expires_at, ttl_ms, true, deaths + death, story, envelope, body
+  FROM marked JOIN broker_queue ON name = queue WHERE deaths + death < $2::int
   RETURNING queue
 ), given_up AS (
   INSERT INTO broker_deadletter (id, queue, rank, ttl_ms, redelivered, deaths, history, envelope, body)
-  SELECT marked.id, queue, rank, ttl_ms, true, deaths + 1, story, envelope, body
-  FROM marked JOIN broker_queue ON name = queue WHERE deaths + 1 >= $2::int
+  SELECT marked.id, queue, rank, ttl_ms, true, deaths + death, story, envelope, body
+  FROM marked JOIN broker_queue ON name = queue WHERE deaths + death >= $2::int
   RETURNING id
 ), silent AS (
   DELETE FROM broker_consumer WHERE session_id IN (SELECT id FROM dead) RETURNING queue
@@ -113,32 +123,35 @@ SELECT
 # Whether a session is over, for whoever wants its exclusive queue now.
 IS_OVER: Final = f"SELECT pg_try_advisory_xact_lock_shared({LOCK_SPACE}, $1::int)"
 
-# Which tables a connection reaches, to compare two connections: the server by its start, the database and the
-# table by number. Null where there is no such table.
+# Which tables a connection reaches: server by its start, database and table by number. Null without one.
 TABLES: Final = """
-SELECT extract(epoch FROM pg_postmaster_start_time())::text || ' ' || oid || ' '
+SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || oid || ' '
   || to_regclass('broker_message')::oid
 FROM pg_database WHERE datname = current_database()
 """
+
+# The exclusive queues of a session, which end with it.
+OWN_QUEUES: Final = "SELECT name FROM broker_queue WHERE session_id = $1::int"
 
 # A clean end. The lock goes with the connection, which is closed next.
 FORGET: Final = "DELETE FROM broker_session WHERE id = $1::int"
 
 # For a process that lost its connection and has another: the server may believe in the old session for as
-# long as its keepalives take. Whoever holds the lock is the session; a pid in a row could be another's now.
-# The client is compared in case that the database is an older copy, where the number is somebody else's.
+# long as its keepalives take. A pid in a row could be another's now, so it must hold the lock as well; who
+# holds the lock could be the session's reaper, so it must have the pid as well. The client is compared in
+# case that the database is an older copy, where the number is somebody else's.
 END_SESSIONS: Final = f"""
 SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN broker_session ON id::bigint = objid::bigint
 WHERE locktype = 'advisory' AND classid = {LOCK_SPACE} AND objsubid = 2 AND granted AND mode = 'ExclusiveLock'
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND id = ANY ($1::int[]) AND client = $2::text
+  AND pid = backend_pid AND id = ANY ($1::int[]) AND client = $2::text
 """
 
 
 # Publishing -------------------------------------------------------------------------------------------
 
-# Within a transaction of Django's `now()` is its beginning, so these say `statement_timestamp()`.
-#
+# Within a transaction `now()` is its beginning, so these say `statement_timestamp()`.
+
 # The default exchange: the routing key is the queue. One statement finds the queue, applies what it was
 # declared with, stores the message and wakes its consumers. RETURNING tells how many queues took it and
 # whether one has a limit.
@@ -163,8 +176,7 @@ WITH target AS MATERIALIZED (
   INSERT INTO broker_message (queue, rank, id, expires_at, ttl_ms, envelope, body)
   SELECT name, {_RANK}, nextval('broker_message_id'),
     statement_timestamp() + least($4::bigint, message_ttl_ms) * interval '1 millisecond',
-    least($4::bigint, message_ttl_ms),
-    $5::text, $6::bytea
+    least($4::bigint, message_ttl_ms), $5::text, $6::bytea
   FROM target RETURNING queue
 )
 SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL,
@@ -194,14 +206,12 @@ PUBLISH_ROUTED: Final = _READY.format(target=_ROUTED)
 PUBLISH_DELAYED: Final = _DELAYED.format(target=_DIRECT)
 PUBLISH_ROUTED_DELAYED: Final = _DELAYED.format(target=_ROUTED)
 
-# Whether a message would have been taken, for whoever asks from outside of the transaction in which it was
-# not.
+# Whether a queue takes such messages, asked from outside of a transaction that sees none.
 HAS_ROUTE: Final = f"SELECT EXISTS ({_DIRECT})"
 HAS_ROUTES: Final = f"SELECT EXISTS ({_ROUTED})"
 
-# Many messages, each straight to its queue: one statement, one commit. Times are null for those that are due
-# now. Consumers are told of the earliest time whatever it is: a transaction may commit long after this, and
-# the time have come.
+# Many messages, each straight to its queue: one statement, one commit. Times are null for those due now. The
+# earliest is told whatever it is: a transaction may commit long after this, and the time have come.
 PUBLISH_MANY: Final = """
 WITH given AS MATERIALIZED (
   SELECT name, max_length IS NOT NULL OR max_bytes IS NOT NULL AS has_limit,

@@ -97,5 +97,5 @@ class Hot:
     def next_at(self, now: float) -> float | None:
         """When a queue's second look will be due; one that is due already waits for room, not for time."""
         return min(
-            (heat.paused_until for heat in self._heat.values() if heat.paused_until > now), default=None
+            (heat.paused_until for heat in list(self._heat.values()) if heat.paused_until > now), default=None
         )

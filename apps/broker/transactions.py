@@ -6,7 +6,7 @@ in does not matter: Django's user then needs the rights to the broker's tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -40,9 +40,7 @@ class Joining:
         """Whose transaction is open in this thread, and on the broker's tables."""
         if not settings.configured or not settings.BROKER_TRANSACTIONAL:
             return None
-        return next(
-            (alias for alias in aliases.postgresql() if is_open(alias) and self._is_same(alias)), None
-        )
+        return next((alias for alias in _open() if self._is_same(alias)), None)
 
     def _is_same(self, alias: str) -> bool:
         if alias not in self._is_ours:
@@ -50,12 +48,6 @@ class Joining:
                 return alias == self._named
             self._is_ours[alias] = _tables(alias) == self._session.run(sql.TABLES)[0][0]
         return self._is_ours[alias]
-
-
-def is_open(alias: str) -> bool:
-    """Whether this thread is within a transaction, `atomic` or with autocommit switched off."""
-    connection = connections[alias]
-    return connection.in_atomic_block or (connection.connection is not None and not connection.autocommit)
 
 
 def goes_at_once(message: Prepared, exchange: str) -> bool:
@@ -90,11 +82,24 @@ def run(alias: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
+def has_snapshot(alias: str) -> bool:
+    """Whether Django's transaction sees nothing that others commit while it lasts."""
+    return run(alias, "SELECT current_setting('transaction_isolation')") != [("read committed",)]
+
+
 def stale(alias: str) -> OperationalError:
     """What is raised where a transaction cannot see the queue that others see."""
     return OperationalError(
         f"the queue was declared after the transaction on {alias!r} took its snapshot: run that again"
     )
+
+
+def _open() -> Iterator[str]:
+    """Where this thread is within a transaction: by `atomic`, or with autocommit switched off."""
+    for connection in connections.all(initialized_only=True):
+        is_manual = connection.connection is not None and not connection.autocommit
+        if (connection.in_atomic_block or is_manual) and connection.alias in aliases.postgresql():
+            yield connection.alias
 
 
 def _is_broken(alias: str) -> bool:

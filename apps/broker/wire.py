@@ -6,18 +6,21 @@ the socket, and collects the answer when it is there, with psycopg's libpq wrapp
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
+import socket
 import time
+import weakref
 from collections.abc import Sequence
 from typing import Any, Final
+from weakref import WeakSet
 
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, Format
 
 Row = tuple[Any, ...]
-
-# A connection comes back from the pool with the statements that its last user prepared.
 
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
@@ -34,9 +37,16 @@ class Wire:
         With None each is parsed anew: behind a pooler the next one may meet a process that does not know it.
         """
         self._pgconn = connection.pgconn
+        # What is waited for outlives libpq's own, which is closed as soon as one of several threads has met
+        # an error: that would wake none of the others, and gevent's loop dies of it.
+        self._watched = os.dup(self._pgconn.socket)
+        self._closing = weakref.finalize(self, _close, self._watched, os.getpid())
+        self._closing.atexit = False
+        self._waiters = 0
         self._transformer = Transformer(connection)
         self.names = names
         self.is_waiting = False  # for an answer
+        _wires.add(self)
 
     @property
     def is_open(self) -> bool:
@@ -44,12 +54,26 @@ class Wire:
 
     def fileno(self) -> int:
         """The socket, to be watched for reading."""
-        return int(self._pgconn.socket)
+        return self._watched
+
+    def descriptors(self) -> tuple[int, ...]:
+        """All that keep the connection open in this process; none once it has ended."""
+        return (self._watched, int(self._pgconn.socket)) if self.is_open else ()
 
     @property
     def backend_pid(self) -> int:
         """As the server, or a pooler in its place, said when the connection began."""
         return int(self._pgconn.backend_pid)
+
+    def hang_up(self) -> None:
+        """Whoever waits for the socket is woken and meets its end."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._watched)) as ended:
+            ended.shutdown(socket.SHUT_RDWR)
+
+    def let_go(self) -> None:
+        """Nothing more is asked here. Where a thread is still waiting, its socket goes with its memory."""
+        if not self._waiters:
+            self._closing()
 
     def run(self, statement: str, *parameters: Any) -> list[Row]:
         """The rows of a statement."""
@@ -105,7 +129,11 @@ class Wire:
         watched = select.poll()
         for descriptor in (self.fileno(), *others):
             watched.register(descriptor, select.POLLIN)
-        return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
+        self._waiters += 1
+        try:
+            return bool(watched.poll(None if timeout_s is None else max(0, timeout_s * 1000)))
+        finally:
+            self._waiters -= 1
 
     def _prepare(self, statement: str, names: dict[str, bytes]) -> bytes:
         name = b"broker_%d" % len(names)
@@ -146,11 +174,29 @@ class Wire:
         return rows
 
 
-def _is_binary(value: Any) -> bool:
-    """Bytes, and lists of bytes or text.
+def _close(descriptor: int, pid: int) -> None:
+    if pid == os.getpid():
+        os.close(descriptor)
 
-    As text they are escaped, which costs more than the rest of a statement.
-    """
+
+def _is_binary(value: Any) -> bool:
+    """Bytes, and lists of bytes or text: to escape them costs more than the rest of a statement."""
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return bool(value) and isinstance(value[0], (str, bytes))
     return isinstance(value, bytes)
+
+
+_wires: WeakSet[Wire] = WeakSet()
+
+
+def _let_go() -> None:
+    # A forked child has its parent's sockets too. Were they open in it, the connection would outlive the
+    # parent, and with it the lock on everything that the parent had.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for wire in _wires:
+        for descriptor in wire.descriptors():
+            os.dup2(nowhere, descriptor, inheritable=False)
+    os.close(nowhere)
+
+
+os.register_at_fork(after_in_child=_let_go)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -56,10 +57,11 @@ def use_and_fail(serving: Serving, urls: list[str]) -> None:
         raise ZeroDivisionError
 
 
-def test_it_ends_with_a_killed_owner() -> None:
+def test_it_ends_with_a_killed_owner(tmp_path: Path) -> None:
     """The kernel ends the server of a process that could not do so itself."""
     command = [sys.executable, "-c", OWNER]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=process.ROOT) as owner:
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}  # nobody is left to remove the server's folder
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=process.ROOT, env=environ) as owner:
         assert owner.stdout
         port = port_of(owner.stdout.readline().strip())
         owner.send_signal(signal.SIGKILL)

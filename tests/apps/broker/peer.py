@@ -32,8 +32,7 @@ class Peer:
     def __exit__(self, *_: object) -> None:
         self.connection.close()
         self.app.close()
-        for engine in address._engines.values():
-            engine.dispose()  # or the test database could not be dropped
+        address.close_idle()  # or the test database could not be dropped
 
     def declare(self, *queues: str, **arguments: Any) -> None:
         for queue in queues:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,16 @@ def replace_within(self: Task[Any, Any], path: str) -> None:
         self.replace(note.si(path, "replaced") | note.si(path, "and on"))
 
 
-@shared_task(name="probe.kill_process", acks_late=True)
-def kill_process(path: str) -> None:
-    leave(path, "killed")
-    os.kill(os.getpid(), signal.SIGKILL)
+@shared_task(name="probe.end_process", acks_late=True)
+def end_process(path: str, how: str) -> None:
+    leave(path, how)
+    match how:
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "left":
+            os._exit(3)
+        case "exited":
+            sys.exit(4)
 
 
 @shared_task(name="probe.kill_worker", acks_late=True)

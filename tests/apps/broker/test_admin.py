@@ -91,7 +91,8 @@ def test_the_list_of_queues_has_the_figures(peer: Peer, admin_client: Client) ->
     peer.consume("q")
     Message.objects.update(ready_at=timezone.now() - timedelta(hours=30))
     page = admin_client.get(url("queue")).text
-    assert cells(page) == ["q", "1", "0", "0", "1d 6h", "1", "1"]
+    found = cells(page)
+    assert found[found.index("q") :][:7] == ["q", "1", "0", "0", "1d 6h", "1", "1"]
     assert f'<a href="{url("deadletter")}?queue=q">1</a>' in page
     assert f'<a href="{url("consumer")}?queue=q">1</a>' in page
     assert "shop.pack" in admin_client.get(url("deadletter"), {"queue": "q"}).text

@@ -49,7 +49,7 @@ def test_headers_of_other_types_are_told_too() -> None:
         "{",
         "[]",
         "[1,2,3,4,5,6]",
-        '[null,null,{"__type__":"decimal","__value__":"x"},{},"",""]',
+        ' [null,null,{"__type__":"decimal","__value__":"x"},{},"",""]',
         "[" * 100_000,
     ],
 )

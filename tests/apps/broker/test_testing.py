@@ -14,7 +14,6 @@ from django.test import TestCase, TransactionTestCase
 from kombu import Exchange, Queue
 from pytest_django import Settings
 
-from apps.broker.models import Exchange as StoredExchange
 from apps.broker.testing import AssertSentMixin, SentTasks, sending, sent
 from boot.celery import app
 from tests.apps.broker import probes
@@ -63,9 +62,6 @@ class InATransactionTestCase(AssertSentMixin, TransactionTestCase):
         """Under TestCase as well, but the event loop is not in its transaction: that one would stay."""
         add.delay(1)
         await sync_to_async(self.assertTaskSent)(add, [1])
-
-    def test_the_broker_s_own_exchanges_are_there(self) -> None:
-        assert StoredExchange.objects.filter(name__startswith="amq.").count() == 3
 
 
 def test_a_record_says_all_that_matters(sent_tasks: SentTasks) -> None:

@@ -22,6 +22,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from apps.accounts.models import User
 from apps.broker import aliases
+from apps.broker.bulk import send_many
 from apps.broker.models import Delayed, Message
 from apps.broker.testing import sent
 from boot.celery import app
@@ -130,7 +131,9 @@ def test_a_broken_transaction_refuses_as_it_refuses_all_else(others_see: Callabl
     """With the exceptions that a query gets."""
     with transaction.atomic():
         with pytest.raises(IntegrityError), connection.cursor() as cursor:
-            cursor.execute("INSERT INTO broker_exchange (name, type) VALUES ('amq.topic', 'topic')")
+            cursor.execute(
+                "INSERT INTO broker_exchange (name, type) VALUES ('twice', 'topic'), ('twice', 'topic')"
+            )
         with pytest.raises(DatabaseError, match="current transaction is aborted"):
             add.delay(1)
         transaction.set_rollback(True)
@@ -312,6 +315,7 @@ def working(request: HttpRequest) -> HttpResponse:
 
 async def directly(request: HttpRequest) -> HttpResponse:
     add.delay(3)
+    send_many(add.s(number) for number in range(2))
     return HttpResponse()
 
 
@@ -363,11 +367,11 @@ def test_async_views_send(views: None, others_see: Callable[[], int]) -> None:
         return int(response.status_code)
 
     assert asyncio.run(ask("/directly")) == 200
-    assert others_see() == 1
+    assert others_see() == 3
     assert asyncio.run(ask("/in-a-thread?fails=1")) == 500
-    assert others_see() == 1
+    assert others_see() == 3
     assert asyncio.run(ask("/in-a-thread")) == 200
-    assert others_see() == 2
+    assert others_see() == 4
 
 
 # With a worker
