@@ -79,7 +79,7 @@ def before_drop(alias: str, close: Callable[[], None]) -> None:
         _users[alias] = []
         creation = _creations[alias]
         creation.destroy_test_db = _closing(alias, creation.destroy_test_db)
-    _users[alias].append(WeakMethod(close))
+    _users[alias] = [known for known in _users[alias] if known()] + [WeakMethod(close)]
 
 
 def _closing(alias: str, destroy: Callable[..., None]) -> Callable[..., None]:

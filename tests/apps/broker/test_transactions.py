@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path as route
 from kombu import Queue
-from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from apps.accounts.models import User
 from apps.broker import aliases
@@ -247,15 +247,6 @@ def test_on_commit_adds_nothing(others_see: Callable[[], int]) -> None:
         add.delay_on_commit(1)
         assert Message.objects.count() == 0
     assert others_see() == 1
-
-
-def test_on_commit_within_a_test_takes_part(
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    with transaction.atomic():
-        with django_capture_on_commit_callbacks(execute=True):
-            add.delay_on_commit(1)
-        assert Message.objects.count() == 1
 
 
 def test_sending_counts_as_no_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
