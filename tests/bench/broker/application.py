@@ -13,6 +13,7 @@ from typing import Any, Final
 import django
 from celery import Celery
 from celery.signals import worker_ready
+from django.conf import settings
 from kombu import Exchange, Queue
 from kombu.transport import TRANSPORT_ALIASES
 
@@ -25,6 +26,7 @@ SYSTEM: Final = os.environ["BENCH_SYSTEM"]
 if SYSTEM == OURS:
     # As boot/celery.py does it.
     TRANSPORT_ALIASES["sqla"] = "apps.broker.transport:Transport"
+    settings.LOGGING_CONFIG = None  # Celery's own, as for all: Django's would write two lines for each task
     django.setup()
 else:
     TRANSPORT_ALIASES["sqla"] = "kombu.transport.sqlalchemy:Transport"
@@ -43,7 +45,6 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     task_serializer="json",
     worker_concurrency=CONCURRENCY,
-    worker_hijack_root_logger=False,
     worker_pool="prefork",
     worker_prefetch_multiplier=PREFETCH,
 )
