@@ -36,6 +36,10 @@ dev: .venv/.run .env.local ## the same, each program restarted when a file chang
 test: .venv/.all ## run all tests
 	@$(bin)/python -m pytest $(PYTEST)
 
+.PHONY: test-reference
+test-reference: .venv/.all ## RabbitMQ's side of the broker's tests, which is what ours is measured against
+	@$(bin)/python -m pytest -m reference tests/apps/broker
+
 .PHONY: check
 check: .venv/.all ## lint, types, import rules, generated files
 	$(bin)/ruff check .

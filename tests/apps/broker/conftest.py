@@ -26,6 +26,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "refused(why): RabbitMQ does this; ours says that it does not")
 
 
+# What runs against RabbitMQ each time; the rest of its side, which changes as seldom as RabbitMQ does, is for
+# `make test-reference`. Against ours everything always runs.
+ALWAYS = ("test_simple.py", "test_order.py", "test_acknowledgement.py", "test_a_worker_answers_a_ping")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark RabbitMQ's side of the conformance tests as the reference that it is."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        is_reference = parameters is not None and parameters.params.get("broker") == "rabbitmq"
+        if is_reference and not any(name in item.nodeid for name in ALWAYS):
+            item.add_marker(pytest.mark.reference)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """What is marked as refused has to be refused by ours, in so many words."""
