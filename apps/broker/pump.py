@@ -190,8 +190,8 @@ class Pump:
                     self._session.wire.send(statement, *parameters)
                 self._on_rows = on_rows
                 self._asked_at = None if on_rows is _ignore_errand else time.monotonic()
-                return
-        self._sleep()
+        if not self._session.wire.is_waiting:  # else the answer is what comes next
+            self._sleep()
 
     def _sleep(self) -> None:
         """Have a turn when the next chore or second look is due."""
