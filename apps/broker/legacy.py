@@ -10,12 +10,13 @@ import base64
 import json
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
 from apps.broker import envelope, sql
 from apps.broker.errors import BrokerUnusable
+from apps.broker.publisher import Line
 
 if TYPE_CHECKING:
     from apps.broker.session import Session
@@ -24,17 +25,6 @@ logger = logging.getLogger(__name__)
 
 BATCH: Final = 1000  # messages read at once
 _LONGEST_MS: Final = 2**62  # milliseconds; PostgreSQL's own limit is near
-
-
-class Parcel(NamedTuple):
-    """A message in the words of `sql.PUBLISH_MANY`."""
-
-    queue: str
-    priority: int
-    ttl_ms: int | None
-    envelope: str
-    body: bytes
-    due_at: str | None
 
 
 def move(session: Session) -> int:
@@ -59,7 +49,7 @@ def move(session: Session) -> int:
     return moved
 
 
-def opened(queue: str, payload: str) -> Parcel:
+def opened(queue: str, payload: str) -> Line:
     """A row of kombu's table. Raises ValueError for one that is not kombu's."""
     try:
         given = json.loads(payload)
@@ -84,7 +74,7 @@ def opened(queue: str, payload: str) -> Parcel:
     if ttl_ms is not None and not 0 <= ttl_ms < _LONGEST_MS:
         message_ = f"its expiration is {ttl_ms} ms"
         raise ValueError(message_)
-    return Parcel(queue, envelope.priority(message), ttl_ms, sealed, message.body, due_at)
+    return Line(queue, envelope.priority(message), ttl_ms, sealed, message.body, due_at)
 
 
 def _body(body: str, encoding: str | None) -> bytes:
@@ -105,7 +95,7 @@ def _move_all(session: Session) -> int:
     return moved
 
 
-def _readable(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, Parcel]]:
+def _readable(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, Line]]:
     for id_, queue, payload in rows:
         try:
             yield id_, opened(queue, payload)
@@ -113,7 +103,7 @@ def _readable(rows: Iterable[tuple[Any, ...]]) -> Iterable[tuple[int, Parcel]]:
             logger.error("message %d of kombu_message stays there: %s", id_, error)
 
 
-def _publish(session: Session, parcels: Iterable[Parcel]) -> None:
+def _publish(session: Session, parcels: Iterable[Line]) -> None:
     columns = [list(column) for column in zip(*parcels, strict=True)]
     for queue in sorted(set(columns[0])):
         # As `kombu.Queue(name)` declares it, where nobody has yet.
