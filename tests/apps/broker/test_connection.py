@@ -98,13 +98,6 @@ def test_it_goes_on_to_the_next_server(broker: Broker, wire: Wire, several: str)
         assert connection.default_channel
 
 
-def test_the_next_server_s_url_may_be_any_url(broker: Broker) -> None:
-    """Whatever a URL can say, it can say in the second place too: a socket, options."""
-    with Connection(f"{broker.at(free_port())};{broker.url}") as connection:
-        connection.ensure_connection(max_retries=3, **AT_ONCE)
-        assert connection.as_uri() == Connection(broker.url).as_uri()
-
-
 def test_it_goes_on_to_the_next_server_when_one_is_lost(broker: Broker, wire: Wire) -> None:
     """ensure() publishes through the second server after the first has gone."""
     queue_name = unique()
@@ -292,13 +285,3 @@ def test_a_closed_connection_closes_its_channels(client: Client) -> None:
     channel = client.connection.channel()
     client.connection.release()
     assert channel.connection is None
-
-
-def test_a_refused_log_in_is_no_reason_to_wait(broker: Broker) -> None:
-    """Trying again would not help: it is raised at the first try."""
-    refused = re.sub("//.*@", "//nobody:nothing@", broker.url)
-    told: list[object] = []
-    with Connection(refused) as connection, pytest.raises(AccessRefused) as caught:
-        connection.ensure_connection(lambda *it: told.append(it), 3, **AT_ONCE)
-    assert caught.value.code == 403
-    assert not told
