@@ -145,7 +145,8 @@ GROUPS: Final = {
                  "The password for a DATABASE_URL without one: any characters, nothing to percent-encode.",
                  secret=True),
         Variable("DATABASE_WAIT_S", values.whole(0, 3600, "seconds"), START,
-                 "How long a start waits for the database before it gives up with status 69.", "60"),
+                 "How long a start waits for the database, and for the broker's where it has its own, before "
+                 "it gives up with status 69.", "60"),
         Variable("MIGRATIONS_WAIT_S", values.whole(0, 86_400, "seconds"), START,
                  "How long a start waits until another one has applied the migrations.", "300"),
         Variable("RUN_MIGRATIONS", values.BOOLEAN, START,
@@ -155,7 +156,8 @@ GROUPS: Final = {
     "Celery": (
         Variable("CELERY_BROKER_URL", values.url("sqla+postgresql", "sqla+postgresql+psycopg", "amqp",
                                                  "amqps", "redis", "rediss", "memory"), EVERY,
-                 "The broker. Unset, it is the database where that is PostgreSQL.",
+                 "The broker. Unset, it is the database where that is PostgreSQL. Another PostgreSQL database"
+                 " gets its tables by `doorito broker migrate`.",
                  _broker_url, secret=True, default_text="follows a PostgreSQL DATABASE_URL"),
         Variable("BROKER_MAX_DELIVERIES", values.whole(1, 1000, "deliveries"), WORKER,
                  "A message whose worker died so many times becomes a dead letter (broker on PostgreSQL).",

@@ -26,10 +26,12 @@ migrate() {
     return
   fi
   say "checking the new version, and applying its migrations"
+  # The broker's first: they may be in a database of their own, and preparing asks for them.
+  as_service "$new" env DJANGO_SETTINGS_MODULE="$settings" python -m boot.tables || refuse $?
   as_service "$new" env DJANGO_SETTINGS_MODULE="$settings" python -m boot.prepare --migrate || refuse $?
 }
 
-refuse() { # STATUS of boot.prepare; 1 is Python's own for an exception
+refuse() { # STATUS of boot.tables or boot.prepare; 1 is Python's own for an exception
   say "the new version cannot be prepared; the old one runs on. Migrations that are OK above stay applied"
   case $1 in 69 | 78) exit "$1" ;; *) exit 70 ;; esac
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from boot.doctor import (
+    broker,
     clock,
     connections,
     folders,
@@ -47,15 +48,16 @@ def _database(deployment: Deployment) -> Iterator[Finding]:
         asked = server.ask(deployment)
     except server.NotAsked as reason:
         yield skipped(reachability.CHECK, str(reason), reason.mend)
-        yield from (skipped(check, "the database was not asked") for check in OF_A_SERVER)
+        yield from (skipped(check, "the database was not asked") for check in (*OF_A_SERVER, broker.CHECK))
         return
     yield from reachability.check(deployment, asked)
     if asked.reason:
         yield from (skipped(check, "the database cannot be used") for check in OF_A_SERVER)
-        return
-    yield connections.check(deployment, asked)
-    yield migrations.check(deployment, asked)
-    yield clock.check(asked)
+    else:
+        yield connections.check(deployment, asked)
+        yield migrations.check(deployment, asked)
+        yield clock.check(asked)
+    yield broker.check(asked)
 
 
 class _Unwritable(Exception):

@@ -1,12 +1,15 @@
 """The connection budget: how many the programs may open, against how many the server gives.
 
 Each thread of a web process and each process of the worker keeps one connection of Django's. Where the
-broker is in the same server, each that publishes keeps one of SQLAlchemy's as well; measured under
-load, a web thread holds two, the worker's main process and beat hold at most two, as it is summed here.
+broker is in the same server, each that publishes keeps one of the broker's as well, also for what it sends
+within Django's transactions; and the worker's main process keeps three: it consumes through one, tells its
+events through another, and has asked other workers through the third. Measured under load, it is at most as
+summed here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +22,7 @@ from boot.doctor.server import Server
 CHECK: Final = "connections"
 WARNING_SHARE: Final = 0.8  # of what the server gives: the rest is for `manage` commands, backups, psql
 PUBLISHERS: Final = 10  # of one process at a time: Celery's broker_pool_limit
+MAIN: Final = 3  # the broker's, of the worker's main process
 COUNTS: Final = ("WEB_WORKERS", "WEB_THREADS", "CELERY_CONCURRENCY")
 LOWER: Final = {"web": "WEB_WORKERS or WEB_THREADS", "celery-worker": "CELERY_CONCURRENCY"}
 
@@ -47,10 +51,11 @@ def needs(programs: tuple[str, ...], typed: Mapping[str, Any]) -> list[Need]:
     broker = broker_is_here(typed["DATABASE_URL"], typed["CELERY_BROKER_URL"])
     processes, threads, children = (typed[name] for name in COUNTS)
     publishers = min(threads, PUBLISHERS) if broker and not typed["CELERY_TASK_ALWAYS_EAGER"] else 0
-    every = 2 if broker else 1  # of the worker's processes, and of beat
+    every = 2 if broker else 1  # of the processes that run tasks, and of beat
+    main = 1 + MAIN if broker else 1
     reckoned = {
         "web": Need("web", processes * (threads + publishers), f"{processes} x ({threads} + {publishers})"),
-        "celery-worker": Need("celery-worker", (1 + children) * every, f"(1 + {children}) x {every}"),
+        "celery-worker": Need("celery-worker", main + children * every, f"({main} + {children} x {every})"),
         "celery-beat": Need("celery-beat", every, ""),
     }
     return [reckoned[program] for program in programs]
@@ -62,9 +67,11 @@ def broker_is_here(database_url: str, broker_url: str) -> bool:
     return is_sql and _server(database_url) == _server(broker_url)
 
 
-def _server(url: str) -> tuple[str | None, int, list[str] | None]:
+def _server(url: str) -> tuple[list[str], list[str] | None]:
+    """Hosts with their ports, of which the broker's URL may have several."""
     parts = urlsplit(url)
-    return parts.hostname, parts.port or 5432, parse_qs(parts.query).get("host")
+    hosts = parts.netloc.rpartition("@")[2].lower().split(",")
+    return [h if re.search(r":\d+$", h) else f"{h}:5432" for h in hosts], parse_qs(parts.query).get("host")
 
 
 def enough(needed: list[Need], server: Server, who: str) -> Finding:
@@ -83,7 +90,7 @@ def enough(needed: list[Need], server: Server, who: str) -> Finding:
 
 
 def _sum(needed: list[Need], total: int) -> str:
-    """Such as "44 = web 4 x (4 + 4) + celery-worker (1 + 4) x 2 + celery-beat 2"."""
+    """Such as "46 = web 4 x (4 + 4) + celery-worker (4 + 4 x 2) + celery-beat 2"."""
     parts = [f"{need.program} {need.reckoning or need.connections}" for need in needed]
     return f"{total} = {' + '.join(parts)}"
 

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,18 +20,23 @@ from boot import parent
 from boot.doctor.server import Server
 
 CLOCK_TRIES: Final = 3  # the one with the shortest round trip counts
+# Of this database, and of the broker's where it is in the same server: both are ours.
 CONNECTIONS: Final = """
     SELECT current_setting('max_connections')::int,
            current_setting('superuser_reserved_connections')::int
                + coalesce(current_setting('reserved_connections', true)::int, 0),
-           coalesce(sum(numbackends) FILTER (WHERE datname <> current_database()), 0)::int,
-           coalesce(sum(numbackends) FILTER (WHERE datname = current_database()), 0)::int - 1
+           coalesce(sum(numbackends) FILTER (WHERE datname <> ALL (%(ours)s)), 0)::int,
+           coalesce(sum(numbackends) FILTER (WHERE datname = ANY (%(ours)s)), 0)::int - 1
       FROM pg_stat_database
 """
 
 
 def look() -> Server:
-    """Ask whatever can be asked."""
+    """Ask whatever can be asked, the broker's database as well."""
+    return replace(_database(), **_broker())
+
+
+def _database() -> Server:
     from django.db import Error, connection
 
     if connection.vendor == "sqlite" and not _exists(str(connection.settings_dict["NAME"])):
@@ -54,7 +59,7 @@ def _postgresql() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid(), current_setting('server_version_num')::int")
         (pid, version), own = cursor.fetchone(), connection.connection.info.backend_pid
-        cursor.execute(CONNECTIONS)
+        cursor.execute(CONNECTIONS, {"ours": _ours()})
         limit, reserved, others, here = cursor.fetchone()
     doubt, ahead = min(_clock())
     return {
@@ -68,6 +73,36 @@ def _postgresql() -> dict[str, Any]:
         "clock_ahead_s": ahead,
         "clock_doubt_s": doubt,
     }
+
+
+def _ours() -> list[str]:
+    """The names of our databases in this server."""
+    from django.db import connections
+
+    server = connections["default"].settings_dict
+    ours = [connections[alias].settings_dict for alias in connections]
+    same = [one for one in ours if (one["HOST"], str(one["PORT"])) == (server["HOST"], str(server["PORT"]))]
+    return [str(one["NAME"]) for one in same]
+
+
+def _broker() -> dict[str, Any]:
+    from django.conf import settings
+    from django.db import Error, connections
+
+    from apps.broker import pooler
+    from boot.tables import broker_lacks
+
+    if not (alias := settings.BROKER_DATABASE):
+        return {}
+    connection = connections[alias]
+    try:
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            is_between = pooler.is_between(connection.connection)
+            is_shared = is_between and pooler.is_shared(connection.connection)
+        return {"broker": alias, "broker_lacks": broker_lacks(alias), "is_broker_shared": is_shared}
+    except Error as error:
+        return {"broker": alias, "broker_reason": _line(error)}
 
 
 def _clock() -> Iterator[tuple[float, float]]:

@@ -48,6 +48,10 @@ class Server:
     clock_doubt_s: float = 0.0  # half the round trip: the offset is known no better
     pending: tuple[str, ...] | None = None  # migrations that are not applied, such as "uploads.0001_initial"
     pending_reason: str | None = None  # why that could not be asked
+    broker: str | None = None  # Django's name of the broker's database; None where the broker has no tables
+    broker_reason: str | None = None  # why that cannot be used
+    broker_lacks: str | None = None  # what it has not got of what the code needs, in words
+    is_broker_shared: bool = False  # a pooler lends the server's connections to others between statements
 
     @classmethod
     def from_json(cls, text: str) -> Server:
@@ -100,6 +104,7 @@ def _answer(environ: Mapping[str, str], hidden: Iterable[str]) -> Server:
     return replace(
         server,
         reason=redacted(server.reason, hidden),
+        broker_reason=redacted(server.broker_reason, hidden),
         pending_reason=redacted(server.pending_reason, hidden),
     )
 
@@ -118,7 +123,12 @@ def _environment(env: Environment) -> dict[str, str]:
 
 def secrets(env: Environment) -> set[str]:
     """What must not be shown, whatever a driver writes into its messages."""
-    url = str(env.typed.get("DATABASE_URL") or "")
+    has_own = env.sources.get("CELERY_BROKER_URL") != "default"  # else it holds none, or the same
+    return _secrets(env, "DATABASE_URL") | (_secrets(env, "CELERY_BROKER_URL") if has_own else set())
+
+
+def _secrets(env: Environment, variable: str) -> set[str]:
+    url = str(env.typed.get(variable) or "")
     parts = urlsplit(url)
     password = parts.password or ""
     options = {value for key, value in parse_qsl(parts.query) if key not in HARMLESS}

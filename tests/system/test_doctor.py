@@ -55,7 +55,7 @@ def test_a_sound_deployment_is_well(database_url: str) -> None:
     report = _doctor(0, {"DATABASE_URL": database_url}, role="all")
     checks = {check for check, _, _ in report}
     assert checks == {
-        *OF_A_DATABASE, "variables", "folders", "free space", "/dev/shm", "stop budget", "memory",
+        *OF_A_DATABASE, "broker", "variables", "folders", "free space", "/dev/shm", "stop budget", "memory",
     }  # fmt: skip
     assert {level for check, level, _ in report if check in OF_A_DATABASE} == {"ok"}
 
@@ -164,12 +164,19 @@ def test_an_empty_database_has_pending_migrations(empty_database_url: str) -> No
     assert _of("migrations", _doctor(1, {"DATABASE_URL": empty_database_url}, role="all"))[0] == "warning"
 
 
+def test_a_broker_without_its_tables_is_an_error(database_url: str, empty_database_url: str) -> None:
+    """In a database of its own, with the command that makes them."""
+    environ = {"DATABASE_URL": database_url, "CELERY_BROKER_URL": f"sqla+{empty_database_url}"}
+    level, message = _of("broker", _doctor(2, environ, role="all"))
+    assert (level, message) == ("error", "the database of CELERY_BROKER_URL lacks the broker's tables")
+
+
 def test_too_many_threads_are_an_error(database_url: str) -> None:
     """Against what the real server gives."""
     environ = {"DATABASE_URL": database_url, "WEB_WORKERS": "128", "WEB_THREADS": "128"}
     level, message = _of("connections", _doctor(2, environ, role="all"))
     assert level == "error"
-    assert message.startswith("too many: 17672 = web 128 x (128 + 10) + celery-worker (1 + 2) x 2")
+    assert message.startswith("too many: 17674 = web 128 x (128 + 10) + celery-worker (4 + 2 x 2)")
     assert "of 97 (max_connections 100 - 3 reserved" in message
 
 
@@ -195,9 +202,10 @@ def test_folders_that_cannot_be_written_into_are_errors(database_url: str, tmp_p
 
 def test_sqlite_is_looked_at_without_making_it(tmp_path: Path) -> None:
     """In development; what is PostgreSQL's alone is not checked."""
-    report = _doctor(1, {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"})
+    environ = {"DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", "CELERY_TASK_ALWAYS_EAGER": "true"}
+    report = _doctor(1, environ)
     assert _of("database", report)[0] == "warning"
-    assert {_of(check, report)[0] for check in ("version", "connections", "clock")} == {"skipped"}
+    assert {_of(check, report)[0] for check in ("version", "connections", "clock", "broker")} == {"skipped"}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,7 +19,7 @@ def test_the_sum_can_be_followed() -> None:
     finding = _check()
     assert finding.level is Level.OK
     assert finding.message == (
-        "44 = web 4 x (4 + 4) + celery-worker (1 + 4) x 2 + celery-beat 2 for role all, "
+        "46 = web 4 x (4 + 4) + celery-worker (4 + 4 x 2) + celery-beat 2 for role all, "
         "of 97 (max_connections 100 - 3 reserved); 18 open now"
     )
 
@@ -28,7 +28,7 @@ def test_more_than_the_server_gives_is_an_error() -> None:
     """It names the server's setting and the variables."""
     finding = _check(WEB_WORKERS="10", WEB_THREADS="8")
     assert finding.level is Level.ERROR
-    assert finding.message.startswith("too many: 172 = web 10 x (8 + 8)")
+    assert finding.message.startswith("too many: 174 = web 10 x (8 + 8)")
     for name in ("max_connections", "WEB_WORKERS", "WEB_THREADS", "CELERY_CONCURRENCY"):
         assert name in finding.mend
 
@@ -37,8 +37,8 @@ def test_more_than_four_fifths_is_a_warning() -> None:
     """What is left is for commands, backups and whoever looks."""
     finding = _check(WEB_WORKERS="9")
     assert finding.level is Level.WARNING
-    assert finding.message.startswith("more than 80%: 84 = ")
-    assert _check(WEB_WORKERS="8").level is Level.OK
+    assert finding.message.startswith("more than 80%: 86 = ")
+    assert _check(WEB_WORKERS="7").level is Level.OK
 
 
 def test_other_databases_of_the_server_count() -> None:
@@ -58,9 +58,16 @@ def test_one_role_counts_its_own() -> None:
 
 def test_a_broker_elsewhere_takes_none_of_these() -> None:
     """RabbitMQ, or another server; nor do tasks that run at once."""
-    for broker in ("amqp://rabbit", "sqla+postgresql://doorito@queue.internal:5432/doorito"):
+    elsewhere = ("queue.internal:5432", "db.internal:5433", "db.internal,queue.internal:5433")
+    for broker in ("amqp://rabbit", *(f"sqla+postgresql://doorito@{host}/doorito" for host in elsewhere)):
         assert _check(CELERY_BROKER_URL=broker).message.startswith("22 = web 4 x (4 + 0)")
     assert "web 4 x (4 + 0)" in _check(CELERY_TASK_ALWAYS_EAGER="true").message
+
+
+def test_a_broker_in_another_database_of_the_server_counts() -> None:
+    """The limit is the server's."""
+    broker = "sqla+postgresql+psycopg://queue@DB.internal/parcels"
+    assert _check(CELERY_BROKER_URL=broker).message.startswith("46 = web 4 x (4 + 4)")
 
 
 def test_a_process_publishes_through_ten_connections_at_most() -> None:

@@ -20,6 +20,8 @@ def test_a_real_server_answers_all_questions() -> None:
     assert said.others >= 0
     assert not said.is_pooled
     assert said.pending == ()
+    assert (said.broker, said.broker_reason, said.broker_lacks) == ("default", None, None)
+    assert not said.is_broker_shared
 
 
 @pytest.mark.django_db

@@ -27,6 +27,13 @@ def test_no_message_of_a_driver_shows_a_password() -> None:
     assert text == "no ***: *** *** *** sslmode=require"
 
 
+def test_the_brokers_own_password_is_hidden_as_well() -> None:
+    """Where it has a URL of its own; the default's is no secret, and a common word."""
+    hidden = server.secrets(deployment(CELERY_BROKER_URL="sqla+postgresql://queue:t%40o@a:1,b:2/parcels").env)
+    assert server.redacted("t@o t%40o parcels", hidden) == "*** *** parcels"
+    assert "doorito" not in server.secrets(deployment(DATABASE_URL="sqlite:///db.sqlite3").env)
+
+
 def test_a_database_url_that_cannot_be_read_is_not_asked() -> None:
     """The variable is an error already."""
     with pytest.raises(NotAsked, match="DATABASE_URL could not be read"):
