@@ -156,8 +156,8 @@ GROUPS: Final = {
     "Celery": (
         Variable("CELERY_BROKER_URL", values.url("sqla+postgresql", "sqla+postgresql+psycopg", "amqp",
                                                  "amqps", "redis", "rediss", "memory"), EVERY,
-                 "The broker. Unset, it is the database where that is PostgreSQL. Another PostgreSQL database "
-                 "gets its tables by `doorito broker migrate`.",
+                 "The broker. Unset, it is the database where that is PostgreSQL. Another PostgreSQL "
+                 "database gets its tables by `doorito broker migrate`.",
                  _broker_url, secret=True, default_text="follows a PostgreSQL DATABASE_URL"),
         Variable("BROKER_MAX_DELIVERIES", values.whole(1, 1000, "deliveries"), WORKER,
                  "A message whose worker died so many times becomes a dead letter. For the broker on PostgreSQL.", "5"),
