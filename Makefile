@@ -124,5 +124,5 @@ bench-image: .venv/.all ## what the image weighs, how fast its roles start and s
 	@$(bin)/python -m tests.bench.image
 
 .PHONY: bench-broker
-bench-broker: .venv/.all ## Celery brokers side by side; BENCH="--quick" takes three minutes, "--help" says more
+bench-broker: .venv/.all ## Celery brokers side by side; BENCH="--quick" takes little of each, "--help" says more
 	@$(bin)/python -m tests.bench.broker $(BENCH)

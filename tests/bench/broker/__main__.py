@@ -118,7 +118,7 @@ def _choice(given: argparse.Namespace) -> Choice:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-broker", description=(__doc__ or "").partition("\n")[0])
     names = [measure.name for measure in MEASURES]
-    parser.add_argument("--quick", action="store_true", help="little of everything, about three minutes")
+    parser.add_argument("--quick", action="store_true", help="little of everything, some minutes")
     parser.add_argument("--only", choices=names, action="append", help="take this measure (may be repeated)")
     parser.add_argument("--systems", choices=EVERY, nargs="+", help="of these systems")
     parser.add_argument(

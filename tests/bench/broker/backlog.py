@@ -43,12 +43,16 @@ def _drain(system: System, waiting: int, window: int) -> tuple[list[float], floa
     system.ledger.clear()
     system.publish("holds", CONCURRENCY * PREFETCH)
     fill_per_s = waiting / system.publish("fill", waiting)
-    with working(system, 1):
-        wait_until("all processes to wait", lambda: len(system.ledger.lines("held")) == CONCURRENCY)
+    with working(system, 1) as running:
+        wait_until(
+            "all processes to wait",
+            lambda: len(system.ledger.lines("held")) == CONCURRENCY,
+            workers=running,
+        )
         system.ledger.open_gate()
         # The last few are not written down where nothing follows them.
         known = round(WINDOWS * window * 0.98)
-        wait_until("the tasks", lambda: system.ledger.ticks() >= known, known / SLOWEST_PER_S)
+        wait_until("the tasks", lambda: system.ledger.ticks() >= known, known / SLOWEST_PER_S, running)
     times = system.ledger.times()
     return [rate(times, (i + 0.1) * window, (i + 0.9) * window) for i in range(WINDOWS)], fill_per_s
 

@@ -39,12 +39,16 @@ def drain(system: System, workers: int, count: int) -> float:
     """Open the gate before `count` no-op tasks; how many a second are executed."""
     processes = workers * CONCURRENCY
     # Killed at the end: stopped while results are on their way, a pool of billiard's waits for 30 s.
-    with working(system, workers):
-        wait_until("all processes to wait", lambda: len(system.ledger.lines("held")) == processes)
+    with working(system, workers) as running:
+        wait_until(
+            "all processes to wait",
+            lambda: len(system.ledger.lines("held")) == processes,
+            workers=running,
+        )
         time.sleep(SETTLE_S)
         system.ledger.open_gate()
         known = count - processes * (TICKS_A_LINE - 1)
-        wait_until("the tasks", lambda: system.ledger.ticks() >= known, STALLED_S)
+        wait_until("the tasks", lambda: system.ledger.ticks() >= known, STALLED_S, running)
     return rate(system.ledger.times(), count * FIRST, count * LAST)
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,10 +24,14 @@ class Gone(Exception):
     """What was waited for did not happen."""
 
 
-def wait_until(what: str, condition: Callable[[], object], seconds: float = READY_S) -> None:
-    """Return as soon as `condition` holds. Raises Gone after `seconds`."""
+def wait_until(
+    what: str, condition: Callable[[], object], seconds: float = READY_S, workers: Sequence[Worker] = ()
+) -> None:
+    """Return as soon as `condition` holds. Raises Gone after `seconds`, or where a worker ends."""
     deadline = time.monotonic() + seconds
     while not condition():
+        for worker in workers:
+            worker.check()
         if time.monotonic() > deadline:
             message = f"waited {seconds:g} s in vain for {what}"
             raise Gone(message)
@@ -62,10 +66,15 @@ class Worker:
 
     def is_ready(self) -> bool:
         """Whether it has said so. Raises Gone where it has ended."""
-        if self.process.poll() is not None:
-            message = f"a worker of {self.system.name} ended: {self.log()}"
-            raise Gone(message)
+        self.check()
         return self.name in self.system.ledger.lines("ready")
+
+    def check(self) -> None:
+        """Raises Gone, with the end of its log, where it has ended."""
+        if self.process.poll() is not None:
+            error = Gone(f"a worker of {self.system.name} ended: {self.log().strip().rpartition('\n')[2]}")
+            error.add_note(self.log())
+            raise error
 
     def log(self) -> str:
         """The end of what it said."""
