@@ -250,8 +250,7 @@ class Channel(Topology):
     def basic_ack(self, delivery_tag: int, multiple: bool = False) -> None:
         """Raises PreconditionFailed for an unknown tag, ConnectionLost once the channel is closed."""
         pump = self._connected.pump
-        for id_ in self._take_tags(delivery_tag, multiple):
-            pump.acknowledge(id_)
+        pump.acknowledge(self._take_tags(delivery_tag, multiple))
 
     def basic_reject(self, delivery_tag: int, requeue: bool = True) -> None:
         """Back into the queue, or dropped. Raises as `basic_ack` does."""

@@ -134,14 +134,14 @@ class Pump:
         """Whether the server owes an answer for so many seconds; a VACUUM may take its time."""
         return self._asked_at is not None and time.monotonic() - self._asked_at > limit_s
 
-    def acknowledge(self, message_id: int) -> None:
-        """The message is done. Told to the server with the next claim, or now if there will be none."""
+    def acknowledge(self, ids: list[int]) -> None:
+        """Messages are done. Told to the server with the next claim, or now if there will be none."""
         if self._hub is not None and self._claims:
-            self._done.append(message_id)
-            self._read_ahead.acknowledged()
+            self._done.extend(ids)
+            self._read_ahead.acknowledged(len(ids))
             self._plan_turn()
-        else:
-            self._session.run(sql.ACK, self._session.id, [message_id])
+        elif ids:
+            self._session.run(sql.ACK, self._session.id, ids)
 
     def flush(self) -> None:
         """Tell the server what was acknowledged."""
@@ -304,10 +304,10 @@ class Pump:
         if self._ahead and now >= self._ahead_since + KEPT_S:
             self._give_ahead_back()
         done = self._take_done()
-        subscription = self._next_subscription(now)
+        subscription, room = self._next_subscription(now)
         if subscription is None:
             return (sql.ACK, (self._session.id, done), _ignore) if done else None
-        room, queue = self._room(subscription), subscription.queue
+        queue = subscription.queue
         position = self._hot.ask(queue, now)
         self._read_ahead.sent(now)
 
@@ -349,20 +349,22 @@ class Pump:
         self._chores.promoted(count)
         self._hot.known(queue for queue in ready if queue in self._queues.values())
 
-    def _next_subscription(self, now: float) -> Subscription | None:
+    def _next_subscription(self, now: float) -> tuple[Subscription | None, int]:
+        """By turns, the next one to claim for, and how many messages."""
         for _ in range(len(self._subscriptions)):
             subscription = self._subscriptions[0]
             self._subscriptions.rotate(-1)
-            if self._hot.is_worth_asking(subscription.queue, now) and self._room(subscription) > 0:
-                return subscription
-        return None
+            is_worth_it = self._hot.is_worth_asking(subscription.queue, now)
+            if is_worth_it and (room := self._room(subscription, now)) > 0:
+                return subscription, room
+        return None, 0
 
-    def _room(self, subscription: Subscription) -> int:
+    def _room(self, subscription: Subscription, now: float) -> int:
         """How many messages to ask for: what may be delivered, and some ahead once half of those are gone."""
         room = subscription.room()
         if self._hub is None or subscription.no_ack:
             return room
-        target = self._read_ahead.target(time.monotonic())
+        target = self._read_ahead.target(now)
         wanted = room + target - len(self._ahead)
         return max(0, min(wanted, BATCH)) if room > len(self._ahead) or wanted * 2 >= target > 0 else 0
 

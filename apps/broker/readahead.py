@@ -29,7 +29,7 @@ class ReadAhead:
         self._sent_at = 0.0
         self._answered_at = 0.0
 
-    def acknowledged(self, count: int = 1) -> None:
+    def acknowledged(self, count: int) -> None:
         self._count += count
 
     def sent(self, now: float) -> None:
