@@ -122,10 +122,11 @@ class Chores:
 def reap(session: Session, dead: Sequence[int], max_deliveries: int) -> None:
     """Return what the dead sessions had, and end their exclusive queues and their consumers."""
     with session.transaction():  # whoever dies in the middle of it leaves all of it to the next one
-        [(_, exclusive, consumed, lost)] = session.run(sql.REAP, list(dead), max_deliveries)
+        [(_, exclusive, consumed, lost, held, clients)] = session.run(sql.REAP, list(dead), max_deliveries)
         abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
         queues.delete(session, {*exclusive, *abandoned})
-    logger.info("returned what the sessions %s had, which ended without a word", ", ".join(map(str, dead)))
+    if held:
+        logger.warning("%d messages returned: %s ended without giving them back", held, ", ".join(clients))
     tell_given_up(session, lost)
 
 

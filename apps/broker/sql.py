@@ -117,7 +117,9 @@ SELECT
    AS told),
   ARRAY(SELECT name FROM broker_queue WHERE session_id IN (SELECT id FROM dead)),
   ARRAY(SELECT DISTINCT queue FROM silent),
-  ARRAY(SELECT id FROM given_up)
+  ARRAY(SELECT id FROM given_up),
+  (SELECT count(*) FROM lost),
+  ARRAY(SELECT DISTINCT client FROM gone)
 """
 
 # Whether a session is over, for whoever wants its exclusive queue now.
