@@ -43,6 +43,7 @@ def is_bloated(index: Index) -> bool:
 def maintain(session: Session) -> dict[str, int]:
     """Do what is due: numbers of expired messages dropped and of indexes made anew."""
     [(expired,)] = session.run(sql.DROP_EXPIRED)
+    session.run(sql.DROP_ORPHANS)
     session.run(f"SET lock_timeout = '{LOCK_WAIT}'")
     try:
         for table in sql.QUEUE_TABLES:

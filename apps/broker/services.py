@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from apps.broker import address, aliases, maintenance
 from apps.broker.session import Session
 
@@ -13,5 +11,8 @@ def maintain(broker_url: str) -> dict[str, int]:
     located = broker_url.removeprefix("sqla+")
     if located == broker_url or not address.is_ours(located):
         return {}
-    with closing(Session(address.engine(aliases.followed(address.parse(located))))) as session:
+    session = Session(address.engine(aliases.followed(address.parse(located))))
+    try:
         return maintenance.maintain(session)
+    finally:
+        session.abandon()  # nobody needs it for the next minutes

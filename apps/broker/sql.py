@@ -393,6 +393,20 @@ QUEUE_TABLES: Final = ("broker_message", "broker_delivery", "broker_delayed")
 # messages alone.
 DROP_EXPIRED: Final = "DELETE FROM broker_message WHERE expires_at < now()"
 
+# Of a queue that was deleted while a transaction held messages to it. The names are found one by one in the
+# index, however many messages there are.
+DROP_ORPHANS: Final = """
+WITH RECURSIVE names AS (
+  SELECT min(queue) AS name FROM broker_message
+  UNION ALL
+  SELECT (SELECT min(queue) FROM broker_message WHERE queue > names.name) FROM names WHERE name IS NOT NULL
+)
+DELETE FROM broker_message WHERE queue IN (
+  SELECT name FROM names WHERE name IS NOT NULL
+    AND NOT EXISTS (SELECT FROM broker_queue AS queues WHERE queues.name = names.name)
+)
+"""
+
 INDEXES: Final = """
 SELECT pg_class.relname::text, pg_relation_size(indexrelid), pg_stat_get_live_tuples(indrelid), indisvalid
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
