@@ -123,6 +123,8 @@ def reap(session: Session, dead: Sequence[int], max_deliveries: int) -> None:
     """Return what the dead sessions had, and end their exclusive queues and their consumers."""
     with session.transaction():  # whoever dies in the middle of it leaves all of it to the next one
         [(_, exclusive, consumed, lost, held, clients)] = session.run(sql.REAP, list(dead), max_deliveries)
+        for queue in consumed:
+            session.run(sql.TOUCH_QUEUE, queue)  # in use until now
         abandoned = [row[0] for row in session.run(sql.ABANDONED, consumed)] if consumed else []
         queues.delete(session, {*exclusive, *abandoned})
     if held:

@@ -23,5 +23,4 @@ def delete(session: Session, names: Iterable[str]) -> int:
 
 def expire(session: Session) -> None:
     """Delete the queues that were declared with an expiry and have been unused for so long."""
-    session.run(sql.TOUCH_CONSUMED)
     delete(session, [row[0] for row in session.run(sql.EXPIRED_QUEUES)])

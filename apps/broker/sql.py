@@ -65,7 +65,8 @@ SELECT
   ARRAY(SELECT name FROM unnest($3::text[]) AS name
         WHERE EXISTS (SELECT FROM broker_binding WHERE exchange = name)),
   EXISTS (SELECT FROM broker_queue WHERE expires_ms IS NOT NULL
-          AND used_at < now() - expires_ms * interval '1 millisecond'),
+          AND used_at < now() - expires_ms * interval '1 millisecond'
+          AND NOT EXISTS (SELECT FROM broker_consumer WHERE queue = name)),
   pg_stat_get_dead_tuples('broker_message'::regclass),
   pg_stat_get_live_tuples('broker_message'::regclass),
   pg_stat_get_dead_tuples('broker_delivery'::regclass),
@@ -516,13 +517,6 @@ EXPIRED_QUEUES: Final = """
 SELECT name FROM broker_queue
   WHERE expires_ms IS NOT NULL AND used_at < now() - expires_ms * interval '1 millisecond'
   AND NOT EXISTS (SELECT FROM broker_consumer WHERE queue = name)
-"""
-
-# A queue in use does not expire; looking once a second would say so each time.
-TOUCH_CONSUMED: Final = """
-UPDATE broker_queue SET used_at = now() WHERE expires_ms IS NOT NULL
-  AND used_at < now() - expires_ms * interval '1 millisecond' AND EXISTS (SELECT FROM broker_consumer
-    WHERE queue = name)
 """
 
 
