@@ -42,7 +42,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_dev_applies_no_migrations_unless_told(tree: Path) -> None:
     """RUN_MIGRATIONS is false by default, also for `dev`, which then says which variable helps."""
-    with Stack("dev", root=tree, embedded=False, environ={"MIGRATIONS_WAIT_S": "0"}) as stack:
+    environ = {"MIGRATIONS_WAIT_S": "0", "CELERY_TASK_ALWAYS_EAGER": "true"}
+    with Stack("dev", root=tree, embedded=False, environ=environ) as stack:
         assert stack.begin().wait() == 69
         assert "RUN_MIGRATIONS=true applies them" in stack.log
 
