@@ -50,7 +50,8 @@ def test_dev_applies_no_migrations_unless_told(tree: Path) -> None:
 
 def test_dev_collects_static_files_and_runs_djangos_server(tree: Path) -> None:
     """With RUN_MIGRATIONS it works from nothing, on SQLite; TERM ends it."""
-    with Stack("dev", root=tree, embedded=False, environ={"RUN_MIGRATIONS": "true"}) as stack:
+    environ = {"RUN_MIGRATIONS": "true", "CELERY_TASK_ALWAYS_EAGER": "true"}
+    with Stack("dev", root=tree, embedded=False, environ=environ) as stack:
         stack.begin().wait_for("the page", lambda: stack.answers("/readyz"))
         visitor(stack)
         assert (tree / "staticfiles/css/main.css").exists()

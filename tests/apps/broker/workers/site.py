@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from amqp.exceptions import NotFound
 from kombu import Queue
+from kombu.exceptions import DecodeError
 
 from tests.apps.broker.brokers import Broker
 from tests.apps.broker.client import unique, wait_until
@@ -151,7 +153,12 @@ class Site:
 
     def result(self, sent: Any) -> Any:
         """The result of a task, a chain, a group or a chord."""
-        return sent.get(timeout=PATIENCE_S, interval=0.02)
+        while True:
+            try:
+                return sent.get(timeout=PATIENCE_S, interval=0.02)
+            except DecodeError:
+                # Celery's results in files are not written at once; half of a large one may be read.
+                time.sleep(0.02)
 
     def begun(self, name: str) -> list[int]:
         """The processes in which a `hold` of that name has begun, one entry a time."""
