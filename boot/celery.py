@@ -12,7 +12,7 @@ from celery.signals import beat_init, setup_logging, worker_init
 from django.conf import settings
 from django.dispatch import receiver
 
-from apps.broker import transport
+from apps.broker import scheme
 from apps.scheduler.signals import turned
 from boot import supervised
 from boot.consumer import Heartbeat
@@ -20,7 +20,7 @@ from boot.consumer import Heartbeat
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
 
 # Before the first connection; `broker_transport` is ignored once the URL has a scheme.
-transport.register()
+scheme.register()
 
 # For tasks of every base class: what kills its process again and again has to end as a dead letter.
 Task.Request = "apps.broker.request:Request"

@@ -19,7 +19,6 @@ from apps.broker import pooler
 if TYPE_CHECKING:
     import kombu
 
-OURS: Final = ("postgresql", "postgresql+psycopg")
 
 # The client's keepalives, in seconds, unless the URL has others: a server that is away is noticed within
 # 10 + 3 * 5 = 25 s, and what was sent to it and not confirmed within as long (milliseconds).
@@ -33,11 +32,6 @@ CONNECT: Final[Mapping[str, str]] = {
 POOL_SIZE: Final = 5  # connections kept for the next publisher of this process; more are opened as needed
 
 _HOSTS: Final = re.compile(r"^(?P<scheme>[^:/]+://(?:[^@/]*@)?)(?P<hosts>[^/?]*,[^/?]*)(?P<rest>.*)$")
-
-
-def is_ours(address: str) -> bool:
-    """Whether the URL behind `sqla+` names PostgreSQL with psycopg 3."""
-    return address.partition("://")[0] in OURS
 
 
 def parse(address: str) -> URL:

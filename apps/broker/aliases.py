@@ -7,13 +7,13 @@ the real worker.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakMethod
 
 from django.db import connections
-from sqlalchemy.engine import URL
 
-from apps.broker import address
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 _PORT: Final = "5432"
 # What libpq takes for this machine when it is left to choose, and what people write for it.
@@ -88,6 +88,8 @@ def _closing(alias: str, destroy: Callable[..., None]) -> Callable[..., None]:
             if close := reference():
                 close()
         _users[alias].clear()
+        from apps.broker import address  # here: SQLAlchemy is for those who connect
+
         address.close_idle()
         destroy(*arguments, **options)
 

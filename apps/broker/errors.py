@@ -5,11 +5,7 @@ AMQP's own errors where AMQP has one, so that code written for RabbitMQ catches 
 
 from __future__ import annotations
 
-import amqp
-import psycopg
 from amqp import exceptions as amqp_errors
-from kombu.exceptions import ChannelError as KombuChannelError
-from sqlalchemy import exc as sqlalchemy_errors
 
 NotFound = amqp_errors.NotFound  # 404
 ResourceLocked = amqp_errors.ResourceLocked  # 405
@@ -28,12 +24,4 @@ class BrokerUnusable(Exception):
     """Trying again would not help: the message names what is wrong and what mends it."""
 
 
-# A server that is away or going away, by whichever layer notices it first.
-CONNECTION_ERRORS: tuple[type[BaseException], ...] = (
-    *amqp.Connection.connection_errors,
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    sqlalchemy_errors.OperationalError,
-    sqlalchemy_errors.InterfaceError,
-)
-CHANNEL_ERRORS: tuple[type[BaseException], ...] = (*amqp.Connection.channel_errors, KombuChannelError)
+NO_TABLES = "the broker's database lacks its tables; run: doorito broker migrate"

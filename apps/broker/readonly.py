@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.broker import whereabouts
-from apps.broker.session import NO_TABLES
+from apps.broker.errors import NO_TABLES
 
 
 class FiguredList(ChangeList):

@@ -20,7 +20,7 @@ from psycopg.errors import (
 
 from apps.broker import pooler, sql, unbound
 from apps.broker.address import client_name
-from apps.broker.errors import BrokerUnusable, ConnectionLost
+from apps.broker.errors import NO_TABLES, BrokerUnusable, ConnectionLost
 from apps.broker.wire import Row, Wire
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
 CLOSED = "the connection to the broker is closed"
-NO_TABLES = "the broker's database lacks its tables; run: doorito broker migrate"
 
 # Sessions that this process has ended and the server may believe in: the connection broke before a last word.
 _doubtful: set[tuple[URL, int]] = set()

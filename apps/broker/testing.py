@@ -22,7 +22,7 @@ from django.db import connections
 from django.test import override_settings
 from kombu.utils import json
 
-from apps.broker import address, aliases
+from apps.broker import address, aliases, scheme
 from apps.broker.call import Call
 from apps.broker.models import Delayed, Message
 
@@ -133,7 +133,7 @@ class AssertSentMixin(Base):
 def _alias() -> str:
     broker = current_app.connection_for_write()
     url = broker.hostname or ""
-    if address.is_ours(url) and (alias := aliases.alias_of(address.parse(url))):
+    if scheme.is_ours(url) and (alias := aliases.alias_of(address.parse(url))):
         return alias
     raise ImproperlyConfigured(f"{broker.as_uri()} is in none of Django's databases, so none can be asked")
 

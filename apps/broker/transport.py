@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import amqp
 import psycopg
 from django.conf import settings
-from kombu.transport import TRANSPORT_ALIASES, base
+from kombu.exceptions import ChannelError
+from kombu.transport import base
 from kombu.transport import sqlalchemy as stock
+from sqlalchemy import exc as sqlalchemy_errors
 
-from apps.broker import address
+from apps.broker import address, scheme
 from apps.broker.connection import Connection
-from apps.broker.errors import CHANNEL_ERRORS, CONNECTION_ERRORS
 from apps.broker.routing import EXCHANGE_TYPES
 
 if TYPE_CHECKING:
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
     from apps.broker.channel import Channel
 
 MAX_DELIVERIES = 5  # where Django is not configured
+
+
+# A server that is away or going away, by whichever layer notices it first.
+CONNECTION_ERRORS: tuple[type[BaseException], ...] = (
+    *amqp.Connection.connection_errors,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlalchemy_errors.OperationalError,
+    sqlalchemy_errors.InterfaceError,
+)
+CHANNEL_ERRORS: tuple[type[BaseException], ...] = (*amqp.Connection.channel_errors, ChannelError)
 
 
 class Transport(base.Transport):
@@ -40,7 +53,7 @@ class Transport(base.Transport):
     )
 
     def __new__(cls, client: kombu.Connection, **options: Any) -> Any:
-        if client.hostname and "://" in client.hostname and not address.is_ours(client.hostname):
+        if client.hostname and "://" in client.hostname and not scheme.is_ours(client.hostname):
             return stock.Transport(client, **options)
         return super().__new__(cls)
 
@@ -96,12 +109,3 @@ class Transport(base.Transport):
             url = address.of(self.client).render_as_string(hide_password=False)
             shown = f"{self.client.transport_cls}:{url.partition(':')[2]}"
         return shown if include_password else address.masked(shown, mask)
-
-
-def register() -> None:
-    """Make it the transport of its scheme, before the first connection.
-
-    Alternates go by their whole scheme.
-    """
-    for scheme in ("sqla", *(f"sqla+{ours}" for ours in address.OURS)):
-        TRANSPORT_ALIASES[scheme] = "apps.broker.transport:Transport"

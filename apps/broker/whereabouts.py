@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import Error, connections, router
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
-from apps.broker.address import is_ours
 from apps.broker.models import Queue
+from apps.broker.scheme import is_ours
 
 
 def alias() -> str:

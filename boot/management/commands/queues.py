@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from apps.broker import deadletters, listing, overview, whereabouts
+from apps.broker.errors import NO_TABLES
 from apps.broker.models import DeadLetter
-from apps.broker.session import NO_TABLES
 from boot import queues
 from boot.refusals import understand
 

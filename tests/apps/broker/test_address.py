@@ -10,6 +10,7 @@ from sqlalchemy import URL, Engine, create_engine
 
 import boot.celery  # noqa: F401 - it registers the transport for sqla+postgresql
 from apps.broker import address
+from apps.broker.scheme import is_ours as names_ours
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from apps.broker import address
 )
 def test_postgresql_with_psycopg_is_ours(scheme: str, is_ours: bool) -> None:
     """Kombu's own transport has the rest."""
-    assert address.is_ours(f"{scheme}://h/db") is is_ours
+    assert names_ours(f"{scheme}://h/db") is is_ours
 
 
 @pytest.mark.parametrize(
