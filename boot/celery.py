@@ -8,13 +8,13 @@ from typing import Any
 
 from celery import Celery
 from celery.app.task import Task
-from celery.signals import beat_init, setup_logging, worker_init
+from celery.signals import beat_init, setup_logging, worker_before_create_process, worker_init
 from django.conf import settings
 from django.dispatch import receiver
 
 from apps.broker import scheme
 from apps.scheduler.signals import turned
-from boot import supervised
+from boot import forking, supervised
 from boot.consumer import Heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "boot.settings")
@@ -39,6 +39,11 @@ def _log_as_django_does(**_: Any) -> None:
 @worker_init.connect
 def _worker_follows(**_: Any) -> None:
     supervised.follow()
+
+
+@worker_before_create_process.connect
+def _processes_share_memory(**_: Any) -> None:
+    forking.share_memory()
 
 
 @beat_init.connect

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boot import supervised
+from celery import current_app
+from django.urls import get_resolver
+
+from boot import forking, supervised
 from boot.env import load_or_exit
 from boot.logs import logging_config
 from boot.rules import stop_seconds
@@ -41,6 +44,14 @@ logconfig_dict = logging_config(env["LOG_LEVEL"], env["LOG_FORMAT"])
 def on_starting(_: Arbiter) -> None:
     """Do not outlive supervisord."""
     supervised.follow()
+
+
+def when_ready(_: Arbiter) -> None:
+    """The application is loaded and no worker forked yet: what each of them would load comes first."""
+    get_resolver().url_patterns  # noqa: B018 - loads every view; Django would at each worker's first request
+    if not current_app.conf.task_always_eager:
+        current_app.connection_for_write().get_transport_cls()
+    forking.share_memory()
 
 
 def post_worker_init(worker: Worker) -> None:
