@@ -73,6 +73,7 @@ class Chores:
         self._max_deliveries = max_deliveries
         self.next_tick = 0.0
         self.next_due: float | None = None  # when the earliest delayed message is due; monotonic
+        self._told_due: float | None = None  # the earliest that was announced since the last look began
         self._next_vacuum = 0.0
         self._vacuum_pause_s = VACUUM_PAUSE_S
         self._dead_rows: int | None = None  # before a vacuum whose effect has not been seen
@@ -83,13 +84,20 @@ class Chores:
     def due_at_epoch(self, epoch: float) -> None:
         """A message was published that is due then."""
         at = time.monotonic() + max(0.0, epoch - time.time())
-        self.next_due = at if self.next_due is None else min(at, self.next_due)
+        self._told_due = _earliest(at, self._told_due)
+        self.next_due = _earliest(at, self.next_due)
+
+    def look_begins(self, now: float) -> None:
+        """What is announced from now on, the look may not see."""
+        self.next_tick = now + INTERVAL_S
+        self._told_due = None
 
     def looked(self, look: Look) -> str | None:
         """Do what is rarely necessary at once; a statement that may take longer is the answer."""
         now = time.monotonic()
         self._session.unbound.looked(look.bound, now)
-        self.next_due = None if look.due_in_s is None else now + max(AGAIN_S, look.due_in_s)
+        seen_due = None if look.due_in_s is None else now + max(AGAIN_S, look.due_in_s)
+        self.next_due = _earliest(seen_due, self._told_due)
         if look.dead:
             reap(self._session, look.dead, self._max_deliveries)
         if look.may_expire:
@@ -117,6 +125,10 @@ class Chores:
         else:  # none, or another session has them in hand
             self.next_due = None
             self.next_tick = min(self.next_tick, now + AGAIN_S)
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 def reap(session: Session, dead: Sequence[int], max_deliveries: int) -> None:

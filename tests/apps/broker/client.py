@@ -127,9 +127,9 @@ def drain(connection: Any, what: str, condition: Callable[[], object]) -> None:
             connection.drain_events(timeout=0.1)
 
 
-def wait_until(what: str, condition: Callable[[], object], seen: Callable[[], object] = str) -> None:
-    """Return as soon as `condition` holds; where it never does, fail with `what` and what is `seen` instead."""
+def wait_until(what: str, condition: Callable[[], object]) -> None:
+    """Return as soon as `condition` holds; fail, naming `what`, when it never does."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S:g} s in vain for {what} {seen()}"
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S:g} s in vain for {what}"
         time.sleep(0.01)

@@ -143,6 +143,17 @@ def test_of_announced_times_the_earliest_counts(due: Chores, clock: Clock) -> No
     assert due.next_due == clock.now
 
 
+def test_what_is_announced_during_a_look_counts(due: Chores, clock: Clock) -> None:
+    """Its snapshot is older; so it is until the next look has begun."""
+    due.look_begins(clock.now)
+    due.due_at_epoch(clock.time() + 0.2)
+    due.looked(NOTHING._replace(due_in_s=0.9))
+    assert due.next_due == pytest.approx(clock.now + 0.2)
+    due.look_begins(clock.now)
+    due.looked(NOTHING)
+    assert due.next_due is None
+
+
 def test_after_some_were_due_more_may_be(due: Chores, clock: Clock) -> None:
     """They become ready a thousand at a time."""
     due.promoted(1000)
