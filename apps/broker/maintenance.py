@@ -8,6 +8,7 @@ and make its indexes anew.
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
@@ -27,17 +28,17 @@ LOCK_WAIT: Final = "10s"  # for a lock, then it is left to the next time
 
 
 class Index(NamedTuple):
-    """An index, and the rows of its table."""
+    """An index of a table."""
 
     name: str
+    table: str
     size: int  # bytes
-    rows: int
     is_valid: bool
 
 
-def is_bloated(index: Index) -> bool:
-    """Whether it is worth making anew."""
-    return index.size > max(INDEX_BYTES, ENTRY_BYTES * index.rows)
+def justifying(size: int) -> int:
+    """How many rows justify an index of `size` bytes, 0 for a small one; with fewer it is made anew."""
+    return math.ceil(size / ENTRY_BYTES) if size > INDEX_BYTES else 0
 
 
 def maintain(session: Session) -> dict[str, int]:
@@ -64,7 +65,10 @@ def _renew(session: Session, index: Index) -> bool:
     if not index.is_valid:
         session.run(f'DROP INDEX CONCURRENTLY IF EXISTS "{index.name}"')
         return False
-    if not is_bloated(index):
+    if not (wanted := justifying(index.size)):
+        return False
+    [(rows,)] = session.run(sql.ROWS[index.table], wanted)
+    if rows >= wanted:
         return False
     try:
         session.run(f'REINDEX INDEX CONCURRENTLY "{index.name}"')
