@@ -414,8 +414,8 @@ FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE indrelid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name) ORDER BY 1
 """
 
-# So many rows or more, by table. Counted, not taken from the statistics: VACUUM passes over pages that it knows
-# to be visible, and goes on counting there the rows of a backlog that was drained long ago.
+# So many rows or more, by table. Counted, not taken from the statistics: VACUUM passes over pages that it
+# knows to be visible, and goes on counting there the rows of a backlog that was drained long ago.
 ROWS: Final = {
     table: f"SELECT count(*) FROM (SELECT FROM {table} LIMIT $1::bigint) AS found" for table in QUEUE_TABLES
 }
