@@ -126,11 +126,20 @@ def _matches(pattern: str, host: str) -> bool:
     return pattern in ("*", host) or (pattern.startswith(".") and f".{host}".endswith(pattern))
 
 
+def _names_none(url: str) -> bool:
+    """Whether a PostgreSQL URL names no database, nor a service that would."""
+    parts = urlsplit(url)
+    is_postgresql = parts.scheme.removeprefix("sqla+").partition("+")[0] in ("postgresql", "postgres")
+    options = parse_qs(parts.query)
+    return is_postgresql and not (parts.path.strip("/") or "service" in options or "dbname" in options)
+
+
 def _database(typed: Typed) -> Iterator[Finding]:
     parts = urlsplit(typed.get("DATABASE_URL") or "")
-    named = parts.path.strip("/") or "service" in parse_qs(parts.query)
-    if parts.scheme in ("postgresql", "postgres") and not named:
+    if _names_none(typed.get("DATABASE_URL") or ""):
         yield "DATABASE_URL", "names no database; set postgresql://USER:PASSWORD@HOST:5432/NAME"
+    elif _names_none(typed.get("CELERY_BROKER_URL") or ""):
+        yield "CELERY_BROKER_URL", "names no database; set sqla+postgresql://USER:PASSWORD@HOST:5432/NAME"
     if (parts.password or "password" in parse_qs(parts.query)) and typed.get("DATABASE_PASSWORD"):
         yield "DATABASE_PASSWORD", "is set, and DATABASE_URL has a password too; leave it out of one of them"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import os
 import re
 import socket
@@ -10,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -50,8 +53,19 @@ def parse(address: str) -> URL:
             "the broker's URL cannot be read; accepted is sqla+postgresql://user:password@host:5432/database"
         )
         raise ValueError(message) from None
+    if unknown := sorted(url.query.keys() - _known_options()):
+        close = difflib.get_close_matches(unknown[0], _known_options(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(
+            f"the broker's URL has an option that PostgreSQL's client does not know: {unknown[0]}{hint}"
+        )
     # A socket's folder in the place of a host, which Django's URL may have: SQLAlchemy leaves it encoded.
     return url.set(host=unquote(url.host)) if url.host else url
+
+
+@functools.cache
+def _known_options() -> frozenset[str]:
+    return frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
 
 
 def of(client: kombu.Connection) -> URL:

@@ -548,13 +548,16 @@ WHERE locktype = 'advisory' AND classid = {LOCK_SPACE} AND objsubid = 2 AND mode
 # Expired messages that nobody has met yet do not count. How long the oldest one waits is looked up among
 # the first thousand of each priority: what came back or fell due lately stands before older ones. A
 # consumer whose session is over does not count. A deleted queue is there as long as it has dead letters.
+# What is due and was not moved yet, since no consumer is there to do it, waits like the rest.
 OVERVIEW: Final = f"""
 WITH ready AS (
   SELECT queue, count(*) AS number FROM broker_message GROUP BY queue
 ), expired AS (
   SELECT queue, count(*) AS number FROM broker_message WHERE expires_at <= now() GROUP BY queue
 ), delayed AS (
-  SELECT queue, count(*) AS number FROM broker_delayed GROUP BY queue
+  SELECT queue, count(*) FILTER (WHERE due_at > now()) AS number,
+    count(*) FILTER (WHERE due_at <= now()) AS due, min(due_at) FILTER (WHERE due_at <= now()) AS oldest
+  FROM broker_delayed GROUP BY queue
 ), unacknowledged AS (
   SELECT queue, count(*) AS number FROM broker_delivery GROUP BY queue
 ), dead AS (
@@ -566,9 +569,9 @@ WITH ready AS (
   SELECT name, true AS declared FROM broker_queue
   UNION ALL SELECT queue, false FROM dead WHERE queue NOT IN (SELECT name FROM broker_queue)
 )
-SELECT name, declared, coalesce(ready.number, 0) - coalesce(expired.number, 0), coalesce(delayed.number, 0),
-  coalesce(unacknowledged.number, 0),
-  extract(epoch FROM clock_timestamp() - (
+SELECT name, declared, coalesce(ready.number, 0) - coalesce(expired.number, 0) + coalesce(delayed.due, 0),
+  coalesce(delayed.number, 0), coalesce(unacknowledged.number, 0),
+  extract(epoch FROM clock_timestamp() - least(delayed.oldest, (
     WITH RECURSIVE ranks AS (
       SELECT min(rank) AS rank FROM broker_message WHERE queue = name
       UNION ALL
@@ -580,7 +583,7 @@ SELECT name, declared, coalesce(ready.number, 0) - coalesce(expired.number, 0), 
       WHERE m.queue = name AND m.rank = ranks.rank AND (expires_at IS NULL OR expires_at > now())
       ORDER BY id LIMIT 1000
     ) AS head
-  ))::float8,
+  )))::float8,
   coalesce(consumers.number, 0), coalesce(dead.number, 0)
 FROM names
 LEFT JOIN ready ON ready.queue = name LEFT JOIN expired ON expired.queue = name

@@ -119,6 +119,23 @@ def test_a_postgresql_url_names_a_database(url: str, expected: list[str]) -> Non
     assert problems(DATABASE_URL=url) == expected
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sqla+postgresql://h", ["CELERY_BROKER_URL"]),
+        ("sqla+postgresql+psycopg://u@h/?sslmode=require", ["CELERY_BROKER_URL"]),
+        ("sqla+postgresql://u@h/db", []),
+        ("sqla+postgresql://u@/?host=/run&dbname=db", []),
+        ("sqla+postgresql:///?service=site", []),
+        ("amqp://h", []),
+        ("redis://h", []),
+    ],
+)
+def test_a_broker_on_postgresql_names_its_database(url: str, expected: list[str]) -> None:
+    """Others may leave it to a default."""
+    assert problems(CELERY_BROKER_URL=url) == expected
+
+
 @pytest.mark.parametrize(("soft", "hard", "ok"), [(59, 60, True), (60, 60, False), (61, 60, False)])
 def test_a_task_is_told_before_it_is_killed(soft: int, hard: int, ok: bool) -> None:
     """The soft time limit is below the hard one."""

@@ -116,3 +116,12 @@ def test_keepalives_are_short_unless_the_url_says_otherwise(monkeypatch: pytest.
     address.engine(address.parse("postgresql://h/db?keepalives_idle=60"), 1)
     assert "keepalives_idle" not in seen  # it is in the URL
     assert (seen["keepalives_interval"], seen["keepalives_count"], seen["connect_timeout"]) == ("5", "3", 2)
+
+
+def test_an_option_that_libpq_does_not_know_is_refused() -> None:
+    """A slip in sslmode would otherwise be met by each connection, with a traceback."""
+    assert address.parse("postgresql://h/db?sslmode=require&application_name=x").query["sslmode"] == "require"
+    with pytest.raises(ValueError, match=r"does not know: slmode; did you mean sslmode\?"):
+        address.parse("postgresql://u:secret@h/db?slmode=require")
+    with pytest.raises(ValueError, match=r"does not know: bogus$"):
+        address.parse("postgresql://h/db?bogus=1")

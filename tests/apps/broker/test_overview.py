@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.broker import overview
-from apps.broker.models import Message, Session
+from apps.broker.models import Delayed, Message, Session
 from apps.broker.overview import QueueState
 from tests.apps.broker.peer import Peer
 from tests.system.stack import wait_until
@@ -64,6 +64,18 @@ def test_each_message_is_counted_once_where_it_is(peer: Peer) -> None:
         "q", ready=3, delayed=2, unacknowledged=1, consumers=1, dead=1
     )
     assert found["other"] == QueueState("other")
+
+
+def test_what_is_due_and_nobody_has_fetched_waits_like_the_rest(peer: Peer) -> None:
+    """Consumers move it over when they are there; without any it would be hidden just when it matters."""
+    peer.declare("q")
+    peer.send("q", countdown=3600)
+    peer.send("q", countdown=3600)
+    oldest = Delayed.objects.order_by("id").first()
+    assert oldest
+    Delayed.objects.filter(id=oldest.id).update(due_at=timezone.now() - timedelta(hours=3))
+    assert states()["q"]._replace(oldest_s=None) == QueueState("q", ready=1, delayed=1)
+    assert hours_of("q") == 3
 
 
 def test_the_oldest_is_that_of_all_priorities(peer: Peer) -> None:
