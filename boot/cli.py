@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Final, NoReturn
 
-from boot import queues, roles
+from boot import operate, queues, roles
 from boot.places import BASE_DIR
 
 EX_USAGE: Final = 64  # sysexits.h: the command was used incorrectly
@@ -83,15 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     write.set_defaults(action=_env_write)
     check = about.add_parser("check", help="tell whether those two are fresh (status 1 when not)")
     check.set_defaults(action=_env_check)
-    health = commands.add_parser(
-        "health",
-        help="whether what runs here does its work (exit status 0, or 1 and why)",
-        description="Asks /readyz of the web server, and the reports of the worker's and beat's own loops. "
-        "Exit status 0: all ready; 1: not, and why; 64: no such role runs here.",
-    )
-    health.add_argument("role", metavar="ROLE", nargs="?", help="one of them; all that run, unless given")
-    health.add_argument("--json", action="store_true", help="for machines")
-    health.set_defaults(action=_health)
+    operate.add_commands(commands)
     secret = commands.add_parser("secret", help="print a random key for DJANGO_SECRET_KEY")
     secret.set_defaults(action=_secret)
     setup = commands.add_parser("setup", help="write .env.local for development, unless it is there")
@@ -220,18 +212,6 @@ def _env_check(_: argparse.Namespace) -> int:
     for line in stale:
         print(f"doorito: {line}", file=sys.stderr)
     return 1 if stale else 0
-
-
-def _health(options: argparse.Namespace) -> int:
-    from boot import health
-
-    try:
-        found = health.probe(options.role)
-    except health.UnknownProgram as error:
-        print(f"doorito health: {error}", file=sys.stderr)
-        return EX_USAGE
-    print(health.as_json(found) if options.json else health.report(found), end="")
-    return health.HEALTHY if health.is_healthy(found) else health.UNHEALTHY
 
 
 def _secret(_: argparse.Namespace) -> int:

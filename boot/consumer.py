@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from celery import bootsteps
+from celery.concurrency import solo
 from celery.exceptions import WorkerShutdown
 from celery.worker import consumer
 from django.conf import settings
 
 from apps.broker.errors import BrokerUnusable
-from boot import supervised
+from boot import supervised, workers
 from boot.env import EX_CONFIG
 
 INTERVAL_S: Final = 2.0  # seconds between two reports
@@ -32,6 +34,38 @@ class Consumer(consumer.Consumer):
             logger.critical("%s", error)
             raise WorkerShutdown(EX_CONFIG) from None
 
+    def ensure_connected(self, conn: Any) -> Any:
+        """While it waits for the broker it reports: a worker that waits does not hang."""
+        ensure = conn.ensure_connection
+
+        def ensure_connection(errback: Any, retries: Any, callback: Callable[[], None]) -> Any:
+            def wait() -> None:
+                _report(self, ready=False)
+                callback()
+
+            return ensure(errback, retries, callback=wait)
+
+        conn.ensure_connection = ensure_connection
+        try:
+            return super().ensure_connected(conn)
+        finally:
+            del conn.ensure_connection
+
+
+def _report(consumer: Any, ready: bool, ends: bool = False) -> None:
+    # The solo pool runs tasks in this loop; Celery's loop for brokers without an event loop waits in it for a
+    # free process; and when a loop has ended, tasks may run on. To the watchdog a long task would look like a
+    # worker that hangs.
+    stands_still = ends or isinstance(consumer.pool, solo.TaskPool) or not consumer.hub
+    supervised.report(
+        settings.RUNTIME_DIR,
+        workers.NAME,
+        ready,
+        () if ready else (NOT_CONNECTED,),
+        processes=consumer.pool.num_processes,
+        exempt=stands_still,
+    )
+
 
 class Heartbeat(bootsteps.StartStopStep):
     """Reports from the consumer's own loop, never from a thread or a signal that would go on without it.
@@ -43,6 +77,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
+        self._consumer = consumer
         self._next_at = 0.0
         self._is_stopped = False
         if not consumer.hub:
@@ -67,10 +102,10 @@ class Heartbeat(bootsteps.StartStopStep):
     def stop(self, consumer: Any) -> None:
         """The connection was lost, or the worker is to stop, while Celery fires timers on in a thread."""
         self._is_stopped = True
-        supervised.report(settings.RUNTIME_DIR, "celery-worker", False, (NOT_CONNECTED,))
+        _report(consumer, ready=False, ends=True)
 
     def _turn(self) -> None:
         now = time.monotonic()
         if now >= self._next_at and not self._is_stopped:
             self._next_at = now + INTERVAL_S / 2
-            supervised.report(settings.RUNTIME_DIR, "celery-worker", True)
+            _report(self._consumer, ready=True)

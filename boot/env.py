@@ -16,10 +16,11 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import quote, urlsplit
 
 from boot import places, reading, rules, values
+from boot.capacity import Capacity
 from boot.reading import Environment, InvalidEnvironment
 from boot.variable import Raw, Variable
 
@@ -99,10 +100,23 @@ GROUPS: Final = {
                  "The time zone of pages and schedules. The database keeps UTC.", "UTC"),
     ),
     "Web": (
-        Variable("WEB_BIND", values.IP_ADDRESS, WEB,
-                 "The address that the web server listens on.", "0.0.0.0"),  # noqa: S104 - as specified
-        Variable("WEB_PORT", values.whole(1, 65535), WEB, "The port that it listens on.", "8000"),
-        Variable("WEB_WORKERS", values.whole(1, 128, "processes"), WEB, "gunicorn's worker processes.", "4"),
+        Variable("WEB_BIND", values.BIND, WEB,
+                 "What the web server listens on: an address, or unix:/PATH for a Unix socket, whose "
+                 "folder decides who may connect.", "0.0.0.0"),  # noqa: S104 - as specified
+        Variable("WEB_PORT", values.whole(1, 65535), WEB,
+                 "The port that it listens on, where WEB_BIND is an address.", "8000"),
+        Variable("WEB_BACKLOG", values.whole(1, 65535, "connections"), WEB,
+                 "How many connections may wait while the web server restarts or is busy; the kernel's "
+                 "net.core.somaxconn is the most.", "2048"),
+        Variable("WEB_DRAIN_S", values.whole(0, 3600, "seconds"), WEB,
+                 "How long the web server goes on to serve after a stop has begun and /readyz says so: until "
+                 "whoever balances the load has noticed.", "0"),
+        Variable("WEB_WORKERS", values.whole_or_auto(1, 128, "processes", Capacity.web_workers), WEB,
+                 "gunicorn's worker processes. auto: two for each CPU and one more, as far as memory goes,"
+                 " by the container's limits.", "4"),
+        Variable("WEB_MAX_REQUESTS", values.whole(0, 10_000_000, "requests"), WEB,
+                 "A worker process ends after so many requests, give or take a tenth, and another takes its "
+                 "place: against memory that grows. 0: never.", "0"),
         Variable("WEB_THREADS", values.whole(1, 128, "threads"), WEB,
                  "Threads in each of them: a slow upload occupies one, not the process.", "4"),
         Variable("PUBLIC_URL", values.ORIGIN, WEB,
@@ -169,8 +183,16 @@ GROUPS: Final = {
                  "Run tasks at once in the calling process, without a worker.", "true", "false"),
         Variable("CELERY_QUEUES", values.list_of(*QUEUES), WORKER,
                  "The queues that a worker takes from.", "high,default"),
-        Variable("CELERY_CONCURRENCY", values.whole(1, 128, "processes"), WORKER,
-                 "Processes that run tasks.", "4"),
+        Variable("CELERY_CONCURRENCY", values.whole_or_auto(1, 128, "processes", Capacity.concurrency),
+                 WORKER,
+                 "Processes of a worker that run tasks. auto: one for each CPU, as far as memory goes, by "
+                 "the container's limits.", "4"),
+        Variable("CELERY_WORKERS", values.workers(*QUEUES), WORKER,
+                 "Worker programs: how many, each taking CELERY_QUEUES; or one an item, with queues and "
+                 "perhaps processes of its own, so that a long queue does not hold up another.", "1"),
+        Variable("CELERY_MAX_MEMORY_PER_CHILD", values.whole(0, 1_000_000_000, "kilobytes"), WORKER,
+                 "A process that has grown to so much memory ends after its task, and another takes its "
+                 "place; 0: never. As Celery's worker_max_memory_per_child.", "0"),
         Variable("CELERY_TASK_SOFT_TIME_LIMIT_S", values.whole(1, 86_400, "seconds"), WORKER,
                  "After this long a task is told to end (SoftTimeLimitExceeded).", "50"),
         Variable("CELERY_TASK_TIME_LIMIT_S", values.whole(1, 86_400, "seconds"), WORKER,
@@ -210,6 +232,22 @@ GROUPS: Final = {
         Variable("DOORITO_ROLE", values.one_of("all", *EVERY), START,
                  "The role, where the command cannot be changed: it holds where `doorito run` is given "
                  "no role, or web. Any other role beside it is refused. Programs find theirs in it."),
+        Variable("SUPERVISE_ON_FAILURE", values.one_of("exit", "keep"), START,
+                 "What a program that cannot be kept running means: exit stops the rest and ends with "
+                 "status 70, keep leaves the others up.", "keep", "exit"),
+        Variable("SUPERVISE_RESTARTS", values.whole(1, 1000, "restarts"), START,
+                 "A program that ends by itself more often than this within SUPERVISE_RESTARTS_WITHIN_S "
+                 "cannot be kept running.", "5"),
+        Variable("SUPERVISE_RESTARTS_WITHIN_S", values.whole(1, 86_400, "seconds"), START,
+                 "The time in which SUPERVISE_RESTARTS are counted.", "60"),
+        Variable("WATCHDOG_WEB_S", values.whole(0, 86_400, "seconds"), START,
+                 "A web server whose main loop is silent for so long hangs, and is started again; 0: "
+                 "never.", "30"),
+        Variable("WATCHDOG_WORKER_S", values.whole(0, 86_400, "seconds"), START,
+                 "The same for a worker's main loop. A long task is no reason; the solo pool, which runs "
+                 "tasks in that loop, is exempt.", "60"),
+        Variable("WATCHDOG_BEAT_S", values.whole(0, 86_400, "seconds"), START,
+                 "The same for beat's loop.", "60"),
         Variable("STOP_BUDGET_S", values.whole(20, 172_800, "seconds"), START,
                  "How long a whole stop may take. It is divided among the programs; what still runs then "
                  "is killed.", "120"),
@@ -254,6 +292,12 @@ def examine(environ: Raw | None = None) -> Environment:
 def program() -> str | None:
     """The name of the program that this process is of, where supervisord runs it."""
     return os.environ.get("SUPERVISOR_PROCESS_NAME")
+
+
+def shows_colours(stream: IO[str]) -> bool:
+    """Whether a stream is a terminal that shows colours, and nobody has said no (https://no-color.org)."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not is_plain
 
 
 def names_file() -> bool:

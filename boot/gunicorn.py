@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from celery import current_app
 from django.urls import get_resolver
 
-from boot import forking, supervised
+from boot import forking, roles, supervised
 from boot.env import load_or_exit
 from boot.logs import logging_config
 from boot.rules import stop_seconds
@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 env = load_or_exit()
 
-_host = f"[{env['WEB_BIND']}]" if ":" in env["WEB_BIND"] else env["WEB_BIND"]
-bind = f"{_host}:{env['WEB_PORT']}"
+# By hand: what supervisord holds and hands over (LISTEN_FDS) comes before it.
+bind = roles.web_address(env.typed)
+backlog = env["WEB_BACKLOG"]
 workers = env["WEB_WORKERS"]
 threads = env["WEB_THREADS"]
+max_requests = env["WEB_MAX_REQUESTS"]
+# Not all of them at the same time.
+max_requests_jitter = max_requests // 10
 # Threads read slow requests: a sync worker would be killed during a slow upload.
 worker_class = "gthread"
 # One import for all workers: they start sooner and share its memory.
 preload_app = True
 # One second less than supervisord waits, so that gunicorn itself ends what it must.
-graceful_timeout = max(1, stop_seconds(env["STOP_BUDGET_S"])["web"] - 1)
+graceful_timeout = max(1, stop_seconds(env["STOP_BUDGET_S"], env["WEB_DRAIN_S"])["web"] - 1)
 # Its default lies under the home folder, which may be read-only or shared by two checkouts.
 control_socket_disable = True
 # Heartbeats in memory: on a slow disk a worker could look hung.
@@ -41,9 +45,25 @@ access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s bytes %(M)s ms'
 logconfig_dict = logging_config(env["LOG_LEVEL"], env["LOG_FORMAT"])
 
 
-def on_starting(_: Arbiter) -> None:
-    """Do not outlive supervisord."""
+def on_starting(server: Arbiter) -> None:
+    """Do not outlive supervisord; report from the master's loop, which looks after workers at every turn."""
     supervised.follow()
+    murder_workers = server.murder_workers
+
+    def turn() -> None:
+        murder_workers()
+        _report(server.num_workers)
+
+    server.murder_workers = turn
+
+
+def post_worker_init(worker: Worker) -> None:
+    """The first worker that has the application takes requests; the master's next turn is a second away."""
+    _report(worker.cfg.workers)
+
+
+def _report(processes: int) -> None:
+    supervised.report(env["DOORITO_RUNTIME_DIR"], "web", ready=True, processes=processes)
 
 
 def when_ready(_: Arbiter) -> None:
@@ -52,8 +72,3 @@ def when_ready(_: Arbiter) -> None:
     if not current_app.conf.task_always_eager:
         current_app.connection_for_write().get_transport_cls()
     forking.share_memory()
-
-
-def post_worker_init(worker: Worker) -> None:
-    """Tell the plug-in that a worker has the application and takes requests."""
-    supervised.report(env["DOORITO_RUNTIME_DIR"], "web", ready=True)

@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from boot import heartbeat, places, runtime
 
@@ -21,7 +21,6 @@ HEALTHY: Final = 0
 UNHEALTHY: Final = 1  # what a container engine takes for unhealthy
 SILENT_S: Final = 30.0  # seconds; the loops report every 1 to 5, and a busy machine is slow
 ANSWER_S: Final = 4.0  # seconds for /readyz; whoever probes gives up after 5
-REPORTERS: Final = ("celery-worker", "celery-beat")
 REQUEST: Final = b"GET /readyz HTTP/1.0\r\nHost: localhost\r\nUser-Agent: doorito-health\r\n\r\n"
 MOST_BYTES: Final = 65536  # of an answer
 
@@ -38,13 +37,31 @@ class Health(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
+class Address(NamedTuple):
+    """Where the web server can be asked, as a socket takes it."""
+
+    family: socket.AddressFamily
+    name: tuple[str, int] | str
+
+    @classmethod
+    def of(cls, fact: Any) -> Address:
+        """Of facts.json: [host, port], or the path of a Unix socket. Raises ValueError, TypeError."""
+        if isinstance(fact, str):
+            return cls(socket.AF_UNIX, fact)
+        host, port = fact
+        return cls(socket.AF_INET6 if ":" in host else socket.AF_INET, (str(host), int(port)))
+
+    def __str__(self) -> str:
+        return self.name if isinstance(self.name, str) else f"port {self.name[1]}"
+
+
 class Facts(NamedTuple):
     """What a start wrote down of itself."""
 
     role: str
-    programs: list[str]  # that can be asked
-    host: str
-    port: int
+    programs: list[str]
+    address: Address  # of /readyz
+    postmaster_file: Path  # of the embedded PostgreSQL
 
 
 def probe(role: str | None = None, folder: Path | None = None) -> list[Health]:
@@ -55,9 +72,12 @@ def probe(role: str | None = None, folder: Path | None = None) -> list[Health]:
     where = folder or runtime_dir()
     try:
         facts = json.loads((where / "facts.json").read_bytes())
-        programs = [program for program in facts["programs"] if program in ("web", *REPORTERS)]
-        host, port = facts["probe"]
-        known = Facts(str(facts["role"]), programs, str(host), int(port))
+        known = Facts(
+            str(facts["role"]),
+            [str(program) for program in facts["programs"]],
+            Address.of(facts["probe"]),
+            Path(facts["postmaster_file"]),
+        )
     except FileNotFoundError:
         return _unknown(role, f"nothing has started yet in {where}; a start that waits says so in its log")
     except OSError as error:
@@ -69,7 +89,7 @@ def probe(role: str | None = None, folder: Path | None = None) -> list[Health]:
 
 def report(found: Sequence[Health]) -> str:
     """A line for each program: ready, or why not."""
-    return "".join(f"{one.program}: {_words(one)}\n" for one in found)
+    return "".join(f"{one.program}: {words(one)}\n" for one in found)
 
 
 def as_json(found: Sequence[Health]) -> str:
@@ -96,12 +116,41 @@ def judge(program: str, fact: heartbeat.Fact | None, now: float) -> Health:
         return Health(program, False, ("does not run, or has not reported yet",))
     age = now - fact.at
     if age > SILENT_S:
-        return Health(program, False, (f"last reported {age:.0f} s ago", *fact.reasons))
+        return Health(program, False, (f"heartbeat {age:.0f} s old", *fact.reasons))
     return Health(program, fact.ready, fact.reasons)
 
 
-def _words(one: Health) -> str:
+def of_postmaster(path: Path) -> Health:
+    """What PostgreSQL says of itself in its data folder's postmaster.pid, as pg_ctl reads it."""
+    try:
+        status = path.read_text().splitlines()[7].strip()  # LOCK_FILE_LINE_PM_STATUS, miscadmin.h
+    except (OSError, IndexError):
+        status = "starting"
+    return Health("postgres", status == "ready", () if status == "ready" else (status,))
+
+
+def words(one: Health) -> str:
+    """ready, or why not."""
     return "ready" if one.ready else f"not ready: {'; '.join(one.reasons) or 'it says no more'}"
+
+
+def silent(address: Address, why: str) -> Health:
+    """What is known of a web server that did not answer."""
+    return Health("web", False, (f"/readyz does not answer on {address} ({why})",))
+
+
+def of_answer(address: Address, answer: bytes) -> Health:
+    """What the web server says of itself, by its whole answer to REQUEST."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    start = head.split(None, 2)
+    if len(start) < 2 or not start[0].startswith(b"HTTP/") or not start[1].isdigit():
+        return silent(address, "what answers is no web server")
+    status = int(start[1])
+    try:
+        said = json.loads(body)
+        return Health("web", status == 200 and said["ready"] is True, tuple(map(str, said["reasons"])))
+    except (ValueError, TypeError, KeyError):
+        return Health("web", False, (f"/readyz answers {status}, and not in Doorito's words",))
 
 
 def _unknown(role: str | None, reason: str) -> list[Health]:
@@ -118,21 +167,17 @@ def _chosen(role: str | None, facts: Facts) -> list[str]:
 
 def _ask(program: str, facts: Facts, folder: Path) -> Health:
     if program == "web":
-        return _ask_web(facts.host, facts.port)
-    return judge(program, heartbeat.read(folder, program), time.clock_gettime(time.CLOCK_BOOTTIME))
+        return _ask_web(facts.address)
+    if program == "postgres":
+        return of_postmaster(facts.postmaster_file)
+    return judge(program, heartbeat.read(folder, program), heartbeat.now())
 
 
-def _ask_web(host: str, port: int) -> Health:
+def _ask_web(address: Address) -> Health:
     try:
-        status, body = _get(host, port)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return Health("web", False, (f"/readyz does not answer on port {port} ({reason})",))
-    try:
-        answer = json.loads(body)
-        return Health("web", status == 200 and answer["ready"] is True, tuple(answer["reasons"]))
-    except (ValueError, TypeError, KeyError):
-        return Health("web", False, (f"/readyz answers {status}, and not in Doorito's words",))
+        return of_answer(address, _get(address))
+    except OSError as error:
+        return silent(address, error.strerror or str(error))
 
 
 def _receive(connection: socket.socket, deadline: float) -> bytes:
@@ -141,16 +186,14 @@ def _receive(connection: socket.socket, deadline: float) -> bytes:
     return connection.recv(MOST_BYTES)
 
 
-def _get(host: str, port: int) -> tuple[int, bytes]:
-    """Status and body of /readyz. By hand: http.client takes as long to import as all the rest."""
+def _get(address: Address) -> bytes:
+    """The answer to REQUEST. By hand: http.client takes as long to import as all the rest."""
     deadline = time.monotonic() + ANSWER_S
-    with socket.create_connection((host, port), ANSWER_S) as connection:
+    with socket.socket(address.family, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ANSWER_S)
+        connection.connect(address.name)
         connection.sendall(REQUEST)
         answer = b""
         while len(answer) < MOST_BYTES and (chunk := _receive(connection, deadline)):
             answer += chunk
-    head, _, body = answer.partition(b"\r\n\r\n")
-    words = head.split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        raise ValueError("what answers is no web server")
-    return int(words[1]), body
+    return answer

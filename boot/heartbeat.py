@@ -22,6 +22,13 @@ class Fact(NamedTuple):
     at: float  # CLOCK_BOOTTIME, seconds
     ready: bool
     reasons: tuple[str, ...]
+    processes: int | None = None  # that it works with
+    exempt: bool = False  # from the watchdog: its loop stands still while a task runs
+
+
+def now() -> float:
+    """CLOCK_BOOTTIME in seconds: it goes on while a machine sleeps, and nobody sets it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def path(runtime_dir: str | Path, program: str) -> Path:
@@ -29,14 +36,21 @@ def path(runtime_dir: str | Path, program: str) -> Path:
     return Path(runtime_dir, "heartbeat", f"{program}.json")
 
 
-def report(runtime_dir: str | Path, program: str, ready: bool, reasons: tuple[str, ...] = ()) -> None:
+def report(
+    runtime_dir: str | Path,
+    program: str,
+    ready: bool,
+    reasons: tuple[str, ...] = (),
+    processes: int | None = None,
+    exempt: bool = False,
+) -> None:
     """Say whether `program` is ready, replacing atomically what it said before.
 
-    The file holds `{"at": CLOCK_BOOTTIME seconds, "ready": bool, "reasons": [...]}`. A folder that is full
-    is logged: it is no reason for a program to end.
+    The file holds `{"at": CLOCK_BOOTTIME seconds, "ready": bool, "reasons": [...], "processes": number or
+    null, "exempt": bool}`. A folder that is full is logged: it is no reason for a program to end.
     """
     target = path(runtime_dir, program)
-    fact = {"at": time.clock_gettime(time.CLOCK_BOOTTIME), "ready": ready, "reasons": list(reasons)}
+    fact = Fact(now(), ready, reasons, processes, exempt)._asdict()
     draft = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
@@ -50,7 +64,10 @@ def read(runtime_dir: str | Path, program: str) -> Fact | None:
     """What `program` said last; None where it has said nothing that can be understood."""
     try:
         said = json.loads(path(runtime_dir, program).read_bytes())
-        return Fact(float(said["at"]), said["ready"] is True, tuple(map(str, said["reasons"])))
+        reasons = tuple(map(str, said["reasons"]))
+        processes = said.get("processes")
+        exempt = said.get("exempt") is True
+        return Fact(float(said["at"]), said["ready"] is True, reasons, processes, exempt)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

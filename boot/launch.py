@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import importlib.util
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from boot import ports, postgres, roles, runtime
-from boot.env import Environment, InvalidEnvironment, load, load_or_exit
+from boot import listener, ports, postgres, roles, runtime
+from boot.env import Environment, InvalidEnvironment, load, load_or_exit, shows_colours
 from boot.places import BASE_DIR
 from boot.supervision.lines import LineBuffer, encode, render
 
@@ -24,6 +26,7 @@ EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
 EX_SOFTWARE: Final = 70
 EX_CONFIG: Final = 78
+STDOUT: Final = 1
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CONFIGURATION: Final = BASE_DIR / "supervisor" / "supervisord.conf"
 
@@ -86,6 +89,8 @@ def children_environment(env: Environment) -> dict[str, str]:
     environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
     # What is printed comes out when it is printed, also into a pipe: `migrate` shows its progress.
     environ.setdefault("PYTHONUNBUFFERED", "1")
+    # What the watchdog aborts writes down where its threads stand.
+    environ.setdefault("PYTHONFAULTHANDLER", "1")
     # gunicorn looks for its configuration before it looks at the working folder.
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BASE_DIR), environ.get("PYTHONPATH")]))
     return environ
@@ -105,54 +110,105 @@ def _refuse_what_cannot_be(reload: bool) -> None:
 def _supervise(role: str, reload: bool) -> NoReturn:
     env = load_or_exit()
     _refuse_what_cannot_be(reload)
-    log = _Log(env["LOG_FORMAT"])
+    start = Start(role, reload, env)
     try:
-        _start(role, reload, env, log)
+        _start(start)
     except Refused as error:
         if env["LOG_FORMAT"] != "json":
             raise
-        log.say("doorito", str(error))
+        start.log.say("doorito", str(error))
         raise SystemExit(error.status) from error
 
 
-def _start(role: str, reload: bool, env: Environment, log: _Log) -> NoReturn:
-    embedded = roles.is_embedded(env.typed, env.sources)
-    names = roles.programs(role, embedded)
-    environ = children_environment(env) | roles.supervisor_environment(role, names, reload, env.typed)
+class Start:
+    """What a start of a supervised role decides and does before supervisord; a reload does it again."""
+
+    def __init__(self, role: str, reload: bool, env: Environment) -> None:
+        self.role = role
+        self.reload = reload
+        self.env = env
+        self.folder: Path = env["DOORITO_RUNTIME_DIR"]
+        self.embedded = roles.is_embedded(env.typed, env.sources)
+        self.names = roles.programs(role, self.embedded, env.typed)
+        made = str(runtime.made(self.folder))
+        ours = roles.supervisor_environment(role, self.names, reload, env.typed, made)
+        self.environ = children_environment(env) | ours
+        self.log = _Log(env["LOG_FORMAT"])
+
+    def facts(self) -> dict[str, Any]:
+        """See `roles.facts`; and what a reload has to know of this start."""
+        env_file = self.env["DOORITO_ENV_FILE"]
+        return {
+            **roles.facts(self.role, self.names, self.reload, self.env.typed, self._postmaster_file),
+            "coloured": self.log.is_coloured,
+            "reload": self.reload,
+            "embedded": self.embedded,
+            "env_file": str(env_file) if env_file else "",
+            "from_file": sorted(
+                name for name, source in self.env.sources.items() if source.startswith("file ")
+            ),
+        }
+
+    def prepare(self) -> None:
+        """The database, as the role needs it. Raises Refused."""
+        _prepare(self.role, self.env, self.environ, self.log)
+
+    def write_files(self) -> None:
+        """What supervisord, its plug-in and probes read: the facts, and program files of several workers."""
+        runtime.write_facts(self.folder, self.facts())
+        supervisor = CONFIGURATION.parent
+        made = roles.made_files(self.reload, self.env.typed, lambda name: (supervisor / name).read_text())
+        runtime.write_made(self.folder, made)
+
+    @property
+    def _postmaster_file(self) -> str:
+        return str(_cluster(self.env).data / "postmaster.pid")
+
+
+def _start(start: Start) -> NoReturn:
+    env, folder, log = start.env, start.folder, start.log
     for warning in env.warnings:
         log.say("doorito", warning)
-    folder = env["DOORITO_RUNTIME_DIR"]
     try:
         lock = runtime.claim(folder)
     except runtime.RuntimeFolderError as error:
         raise Refused(str(error)) from error
-    environ["DOORITO_SOCKET_MODE"] = runtime.socket_mode(lock)
-    if "web" in names:
-        _refuse_taken_port(env)
+    start.environ["DOORITO_SOCKET_MODE"] = runtime.socket_mode(lock)
+    bound = _bind(env) if "web" in start.names else None
     runtime.clean(folder)
-    is_first = embedded and not _cluster(env).data.exists()
-    with _database(env, embedded, log):
-        _prepare(role, env, environ, log)
-    runtime.write_facts(folder, roles.facts(role, names, reload, env.typed))
+    is_first = start.embedded and not _cluster(env).data.exists()
+    with _database(env, start.embedded, log):
+        start.prepare()
+    start.write_files()
     status_command = runtime.point_supervisorctl(folder)
-    lines = roles.announcement(role, env.typed, env.sources, status_command, is_first)
+    lines = roles.announcement(start.role, env.typed, env.sources, status_command, is_first)
     runtime.keep(lock)
-    _become_supervisord(environ, lines)
+    if bound and roles.holds_socket(start.names, start.reload):
+        listener.keep(bound)
+    elif bound:
+        bound.close()
+    _become_supervisord(start.environ, lines)
 
 
-def _refuse_taken_port(env: Environment) -> None:
+def _bind(env: Environment) -> socket.socket:
+    """The web server's socket. Raises Refused where somebody else has it, or it cannot be."""
     address, port = env["WEB_BIND"], env["WEB_PORT"]
+    where = roles.web_address(env.typed)
     try:
-        taken = ports.is_taken(address, port)
+        return listener.bind(address, port)
+    except listener.NoSocket as error:
+        raise Refused(f"cannot listen on {where}: {error}; set WEB_BIND", EX_CONFIG) from error
     except OSError as error:
-        message = (
-            f"cannot listen on {roles.web_address(env.typed)} ({error.strerror}); set WEB_BIND or WEB_PORT"
-        )
-        raise Refused(message) from error
-    if taken:
+        if error.errno != errno.EADDRINUSE:
+            raise Refused(f"cannot listen on {where} ({error.strerror}); set WEB_BIND or WEB_PORT") from error
+        if roles.listens_on_path(env.typed):
+            raise Refused(
+                f"somebody listens on {where} already; stop that, or set another WEB_BIND"
+            ) from error
         who = ports.holder(port)
         by = f" by {who}" if who else ""
-        raise Refused(f"port {port} is taken{by}; stop that, or choose another: WEB_PORT={_other(port)}")
+        mend = f"stop that, or choose another: WEB_PORT={_other(port)}"
+        raise Refused(f"port {port} is taken{by}; {mend}") from error
 
 
 def _other(port: int) -> int:
@@ -192,7 +248,8 @@ def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str])
     os.write(write, "\n".join(announcement).encode())
     os.close(write)
     os.set_inheritable(read, True)
-    arguments = [sys.executable, "-m", "boot.supervision.main", str(CONFIGURATION), str(read)]
+    module = "boot.supervision.main"
+    arguments = [sys.executable, "-m", module, str(CONFIGURATION), environ["DOORITO_RUNTIME_DIR"], str(read)]
     sys.stdout.flush()
     # A signal from now on waits until supervisord can take it; the plug-in lets them in.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
@@ -202,7 +259,9 @@ def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str])
 def _develop(arguments: Sequence[str]) -> int:
     env = load_or_exit()
     log = _Log(env["LOG_FORMAT"])
-    _refuse_taken_port(env)
+    if roles.listens_on_path(env.typed):
+        raise Refused("WEB_BIND: runserver cannot listen on a Unix socket; set an address", EX_CONFIG)
+    _bind(env).close()
     environ = children_environment(env)
     embedded = roles.is_embedded(env.typed, env.sources)
     with _database(env, embedded, log):
@@ -233,7 +292,7 @@ def _tell_probe(env: Environment) -> None:
     folder = env["DOORITO_RUNTIME_DIR"]
     with contextlib.suppress(runtime.RuntimeFolderError):
         lock = runtime.claim(folder)
-        runtime.write_facts(folder, roles.facts("dev", ("web",), True, env.typed))
+        runtime.write_facts(folder, roles.facts("dev", ("web",), True, env.typed, ""))
         os.close(lock)
 
 
@@ -302,11 +361,16 @@ class _Log:
 
     def __init__(self, log_format: str) -> None:
         self._log_format = log_format
+        self.is_coloured = log_format == "text" and shows_colours(sys.stdout)
 
     def say(self, program: str, *lines: str) -> None:
-        for line in lines:
-            sys.stdout.buffer.write(encode(render(program, line, self._log_format)))
+        """Write lines; whoever read them may have gone, which is no reason not to start."""
         sys.stdout.flush()
+        for line in lines:
+            data = encode(render(program, line, self._log_format, coloured=self.is_coloured))
+            with contextlib.suppress(OSError):
+                while data:
+                    data = data[os.write(STDOUT, data) :]
 
     def follow(self, program: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run a command to its end and say what it says; its exit status."""

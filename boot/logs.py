@@ -6,6 +6,7 @@ name on each line (`boot.supervision.lines`), since not every line comes from a 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 TEXT = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
@@ -15,6 +16,17 @@ JSON = {
     "rename_fields": {"levelname": "level", "name": "logger"},
     "timestamp": "time",
 }
+
+
+PROBES = ("/healthz", "/readyz")
+
+
+class WithoutProbes(logging.Filter):
+    """Drops what gunicorn tells of probes that found all well: every few seconds, and no news."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        asked = record.args if isinstance(record.args, dict) else {}
+        return not (asked.get("U") in PROBES and str(asked.get("s")) == "200")
 
 
 def logging_config(level: str, log_format: str) -> dict[str, Any]:
@@ -27,7 +39,9 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["console"], "level": level.upper()},
         # Those that bring handlers of their own would write each record twice.
-        "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error", "gunicorn.access"), ours)
+        "filters": {"probes": {"()": WithoutProbes}},
+        "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error"), ours)
+        | {"gunicorn.access": ours if level == "debug" else {**ours, "filters": ["probes"]}}
         # At INFO it tells of every log-in twice; a lock-out is a warning.
         | {"axes": {"level": "WARNING" if level == "info" else level.upper()}},
     }

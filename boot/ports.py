@@ -1,28 +1,12 @@
-"""Whether the web server's port is free, and who has it."""
+"""Who has the web server's port."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import socket
 from pathlib import Path
 from typing import Final
 
 LISTEN: Final = "0A"  # state of a socket in /proc/net/tcp, proc(5)
-
-
-def is_taken(address: str, port: int) -> bool:
-    """Whether binding fails since somebody listens there. Raises OSError where it fails otherwise."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn does
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return True
-            raise
-    return False
 
 
 def holder(port: int) -> str:

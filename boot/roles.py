@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from boot import workers
 from boot.rules import stop_seconds
 
 SUPERVISED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,9 +39,16 @@ def choose(argument: str | None, variable: str | None) -> str:
     return str(argument)
 
 
-def programs(role: str, embedded: bool) -> tuple[str, ...]:
+def kind(program: str) -> str:
+    """What a program is, by its name: several workers have a name each."""
+    return workers.NAME if program.startswith(f"{workers.NAME}-") else program
+
+
+def programs(role: str, embedded: bool, typed: Typed) -> tuple[str, ...]:
     """The programs of a supervised role, first started first; `embedded` adds our own PostgreSQL."""
-    return (("postgres",) if embedded else ()) + SUPERVISED[role]
+    named = {workers.NAME: tuple(worker.name for worker in workers.of(typed))}
+    ours = [name for each in SUPERVISED[role] for name in named.get(each, (each,))]
+    return (("postgres",) if embedded else ()) + tuple(ours)
 
 
 def is_embedded(typed: Typed, sources: Mapping[str, str]) -> bool:
@@ -49,7 +57,7 @@ def is_embedded(typed: Typed, sources: Mapping[str, str]) -> bool:
 
 
 def reporting(names: Sequence[str], reload: bool) -> list[str]:
-    """Those of `names` that report their readiness themselves; runserver and PostgreSQL do not."""
+    """Those of `names` whose loops report; runserver's and PostgreSQL's do not."""
     return [name for name in names if name != "postgres" and not (reload and name == "web")]
 
 
@@ -59,47 +67,99 @@ def runs_migrations(role: str, typed: Typed) -> bool:
     return role == "all" if chosen is None else bool(chosen)
 
 
-def program_files(names: Sequence[str], reload: bool) -> str:
-    """The configuration files of `names`, relative to supervisord.conf, as its [include] takes them."""
-    folders = ["programs" if name == "postgres" or not reload else "reload" for name in names]
-    return " ".join(f"{folder}/{name}.conf" for folder, name in zip(folders, names, strict=True))
+def program_files(names: Sequence[str], reload: bool, made: str) -> str:
+    """The configuration files of `names`, as supervisord's [include] takes them, relative to its own.
+
+    Those of several workers are made by the start, in the folder `made`.
+    """
+
+    def place(name: str) -> str:
+        if kind(name) != name:
+            return f"{made}/{name}.conf"
+        return f"{'reload' if reload and name != 'postgres' else 'programs'}/{name}.conf"
+
+    return " ".join(map(place, names))
+
+
+def made_files(reload: bool, typed: Typed, template: Callable[[str], str]) -> dict[str, str]:
+    """The program files of several workers by name; `template` reads one of ours."""
+    folder = "reload" if reload else "programs"
+    several = [worker for worker in workers.of(typed) if worker.name != workers.NAME]
+    return {
+        f"{worker.name}.conf": workers.program_file(template(f"{folder}/{workers.NAME}.conf"), worker)
+        for worker in several
+    }
+
+
+def listens_on_path(typed: Typed) -> bool:
+    """Whether the web server listens on a Unix socket."""
+    return str(typed["WEB_BIND"]).startswith("unix:")
 
 
 def web_address(typed: Typed) -> str:
-    """Address and port as runserver and gunicorn take them."""
+    """Address and port as runserver and gunicorn take them; or unix:PATH, which gunicorn takes."""
+    if listens_on_path(typed):
+        return str(typed["WEB_BIND"])
     host = f"[{typed['WEB_BIND']}]" if ":" in typed["WEB_BIND"] else typed["WEB_BIND"]
     return f"{host}:{typed['WEB_PORT']}"
 
 
-def probe_address(typed: Typed) -> list[str | int]:
-    """Host and port where a probe on this machine reaches the web server."""
+def probe_address(typed: Typed) -> list[str | int] | str:
+    """Where a probe on this machine reaches the web server: host and port, or the path of its socket."""
+    if listens_on_path(typed):
+        return str(typed["WEB_BIND"]).removeprefix("unix:")
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
     return [everywhere.get(typed["WEB_BIND"], typed["WEB_BIND"]), typed["WEB_PORT"]]
 
 
-def facts(role: str, names: Sequence[str], reload: bool, typed: Typed) -> dict[str, Any]:
+def holds_socket(names: Sequence[str], reload: bool) -> bool:
+    """Whether supervisord holds the listening socket; runserver makes its own."""
+    return "web" in names and not reload
+
+
+def facts(
+    role: str, names: Sequence[str], reload: bool, typed: Typed, postmaster_file: str
+) -> dict[str, Any]:
     """What probes and the plug-in need to know, who read no environment; nothing secret."""
+    limits = {"web": "WATCHDOG_WEB_S", workers.NAME: "WATCHDOG_WORKER_S", "celery-beat": "WATCHDOG_BEAT_S"}
+    reporters = reporting(names, reload)
     return {
         "role": role,
         "programs": list(names),
-        "reporting": reporting(names, reload),
+        "reporting": reporters,
         "log_format": typed["LOG_FORMAT"],
         "probe": probe_address(typed),
+        "holds_socket": holds_socket(names, reload),
+        "backlog": typed["WEB_BACKLOG"],
+        "postmaster_file": postmaster_file,
+        "on_failure": typed["SUPERVISE_ON_FAILURE"],
+        "restarts": [typed["SUPERVISE_RESTARTS"], typed["SUPERVISE_RESTARTS_WITHIN_S"]],
+        "watchdog_s": {name: typed[limits[kind(name)]] for name in reporters},
+        "drain_s": typed["WEB_DRAIN_S"],
+        "processes": processes(names, typed),
         "stop_budget_s": typed["STOP_BUDGET_S"],
     }
 
 
-def supervisor_environment(role: str, names: Sequence[str], reload: bool, typed: Typed) -> dict[str, str]:
+def processes(names: Sequence[str], typed: Typed) -> dict[str, int]:
+    """How many processes each program is to work with, for those that have several."""
+    wanted = {"web": typed["WEB_WORKERS"]} | {worker.name: worker.concurrency for worker in workers.of(typed)}
+    return {name: wanted[name] for name in names if name in wanted}
+
+
+def supervisor_environment(
+    role: str, names: Sequence[str], reload: bool, typed: Typed, made: str
+) -> dict[str, str]:
     """What the configuration files interpolate: numbers and names, all set, none of it secret."""
-    stop = stop_seconds(typed["STOP_BUDGET_S"])
+    stop = stop_seconds(typed["STOP_BUDGET_S"], typed["WEB_DRAIN_S"])
     return {
         "DOORITO_ROLE": role,
-        "DOORITO_PROGRAM_FILES": program_files(names, reload),
+        "DOORITO_PROGRAM_FILES": program_files(names, reload, made),
         "DOORITO_WEB_ADDRESS": web_address(typed),
-        "DOORITO_CELERY_QUEUES": ",".join(typed["CELERY_QUEUES"]),
+        "DOORITO_WORKER_OPTIONS": workers.of(typed)[0].options().replace("%%", "%"),
         "DOORITO_POSTGRES_STOP_S": str(stop["postgres"]),
         "DOORITO_WEB_STOP_S": str(stop["web"]),
-        "DOORITO_WORKER_STOP_S": str(stop["celery-worker"]),
+        "DOORITO_WORKER_STOP_S": str(stop[workers.NAME]),
         "DOORITO_BEAT_STOP_S": str(stop["celery-beat"]),
     }
 

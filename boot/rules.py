@@ -15,6 +15,7 @@ INSECURE_DEV_KEY: Final = "django-insecure-for-development-only-0123456789-never
 # The thresholds of Django's check security.W009.
 KEY_CHARACTERS: Final = 50
 KEY_DIFFERENT_CHARACTERS: Final = 5
+LEAST_STOP_S: Final = 5  # seconds that the web server has to finish what it has
 YEAR_S: Final = 31_536_000  # seconds
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -29,6 +30,7 @@ def problems(typed: Typed) -> Iterator[Finding]:
     yield from _database(typed)
     yield from _celery(typed)
     yield from _superuser(typed)
+    yield from _drain(typed)
     runtime_dir = typed.get("DOORITO_RUNTIME_DIR")
     if runtime_dir and not places.fits_socket(runtime_dir):
         yield "DOORITO_RUNTIME_DIR", "is too long a path for a socket (107 bytes); set a shorter one"
@@ -63,21 +65,20 @@ def _odd_in_production(typed: Typed) -> Iterator[Finding]:
         yield "EMAIL_URL", "sends no mail to anybody: password resets will not arrive"
 
 
-def stop_seconds(budget: int) -> dict[str, int]:
-    """How many seconds each program may take to stop; together they stay within `budget`.
+def stop_seconds(budget: int, drain: int = 0) -> dict[str, int]:
+    """How many seconds each program may take to stop, so that all of them stay within `budget`.
 
-    supervisord stops programs one after another, so their times add up. The worker, whose tasks are
-    what takes long, has about half or more.
+    They stop side by side; only the embedded database, which they need, waits for the others' end. The web
+    server is told `drain` seconds after the rest. Two seconds are left for supervisord itself.
     """
-    beat = postgres = max(2, budget // 20)
-    web = budget // 4
-    worker = budget - beat - postgres - web - 2
-    return {"celery-beat": beat, "postgres": postgres, "web": web, "celery-worker": worker}
+    postgres = max(2, budget // 20)
+    others = budget - postgres - 2
+    return {"celery-beat": others, "postgres": postgres, "web": others - drain, "celery-worker": others}
 
 
 def sufficient_budget(task_seconds: int) -> int:
     """A budget whose worker's share is at least `task_seconds`."""
-    return max(22, 2 * task_seconds)
+    return max(20, task_seconds * 20 // 19 + 5)
 
 
 def _production(typed: Typed) -> Iterator[Finding]:
@@ -151,6 +152,13 @@ def _celery(typed: Typed) -> Iterator[Finding]:
             "CELERY_TASK_SOFT_TIME_LIMIT_S",
             f"{soft} is not below CELERY_TASK_TIME_LIMIT_S ({hard}); lower it",
         )
+
+
+def _drain(typed: Typed) -> Iterator[Finding]:
+    budget, drain = typed.get("STOP_BUDGET_S"), typed.get("WEB_DRAIN_S")
+    if budget and drain and stop_seconds(budget, drain)["web"] < LEAST_STOP_S:
+        most = stop_seconds(budget)["web"] - LEAST_STOP_S
+        yield "WEB_DRAIN_S", f"{drain} leaves the web server no time to stop; STOP_BUDGET_S allows {most}"
 
 
 def _superuser(typed: Typed) -> Iterator[Finding]:

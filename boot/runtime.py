@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from boot import drain
 from boot.places import BASE_DIR
 
 LOCK_FD: Final = 3  # below 5: those supervisord closes when it reloads
@@ -89,9 +90,22 @@ def keep(descriptor: int) -> None:
 
 def clean(folder: Path) -> None:
     """Remove what a killed supervisord left: nobody else can be using it, since the lock is ours."""
-    left = [folder / name for name in ("supervisor.sock", "supervisord.pid", "facts.json")]
-    for path in [*left, *folder.glob("heartbeat/*")]:
+    left = [folder / name for name in ("supervisor.sock", "supervisord.pid", "facts.json", drain.NAME)]
+    for path in [*left, *folder.glob("heartbeat/*"), *made(folder).glob("*.conf")]:
         path.unlink(missing_ok=True)
+
+
+def made(folder: Path) -> Path:
+    """Where the program files stand that a start makes."""
+    return folder / "programs"
+
+
+def write_made(folder: Path, files: Mapping[str, str]) -> None:
+    """Write those program files, by name."""
+    if files:
+        made(folder).mkdir(mode=0o700, exist_ok=True)
+    for name, text in files.items():
+        (made(folder) / name).write_text(text)
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:

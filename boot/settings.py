@@ -10,7 +10,7 @@ import dj_email_url
 from django.utils.csp import CSP
 from kombu import Queue
 
-from boot import broker
+from boot import broker, drain
 from boot.env import QUEUES, load_or_exit
 from boot.logs import logging_config
 from boot.places import BASE_DIR
@@ -91,6 +91,7 @@ USE_TZ = True
 
 STATE_DIR = env["DOORITO_STATE_DIR"]
 RUNTIME_DIR = env["DOORITO_RUNTIME_DIR"]  # where programs report
+DRAINING_FILE = RUNTIME_DIR / drain.NAME  # is there while the stack stops
 MEDIA_ROOT = env["MEDIA_ROOT"]
 STATIC_URL = "/static/"
 STATIC_ROOT = env["STATIC_ROOT"]
@@ -239,6 +240,7 @@ CELERY_TASK_TRACK_STARTED = True
 CELERY_TASK_TIME_LIMIT = env["CELERY_TASK_TIME_LIMIT_S"]
 CELERY_TASK_SOFT_TIME_LIMIT = env["CELERY_TASK_SOFT_TIME_LIMIT_S"]
 CELERY_WORKER_CONCURRENCY = env["CELERY_CONCURRENCY"]
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = env["CELERY_MAX_MEMORY_PER_CHILD"] or None
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a waiting task goes to whichever process is free
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CONSUMER = "boot.consumer:Consumer"

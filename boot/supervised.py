@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from boot import heartbeat, parent
+from boot import heartbeat, parent, roles
 from boot.env import program
 
 
@@ -15,7 +15,15 @@ def follow() -> None:
         parent.follow(signal.SIGTERM)
 
 
-def report(runtime_dir: Path, name: str, ready: bool, reasons: tuple[str, ...] = ()) -> None:
-    """Report as program `name`, unless this process is another: a second worker, say, beside ours."""
-    if program() == name:
-        heartbeat.report(runtime_dir, name, ready, reasons)
+def report(
+    runtime_dir: Path,
+    kind: str,
+    ready: bool,
+    reasons: tuple[str, ...] = (),
+    processes: int | None = None,
+    exempt: bool = False,
+) -> None:
+    """Report as the program of this `kind` that this process is of; not as another's, nor by hand."""
+    name = program()
+    if name and roles.kind(name) == kind:
+        heartbeat.report(runtime_dir, name, ready, reasons, processes, exempt)

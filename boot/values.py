@@ -17,9 +17,14 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from marshmallow import ValidationError
 
+from boot import capacity
+from boot.capacity import Capacity
 from boot.places import absolute
+from boot.workers import Wanted
 
+MOST_WORKERS: Final = 32  # worker programs
 SHOWN: Final = 200  # characters of a wrong value in a message
+SOCKET_PATH_BYTES: Final = 107  # unix(7), less the final NUL
 BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}  # browsers leave these out of an Origin header
 # As Django reads a Host header: ASCII letters, digits, dots and hyphens, or an IPv6 address in brackets.
@@ -125,6 +130,16 @@ def _ip_address(value: str) -> str:
         raise ValidationError("is not an IP address") from None
 
 
+def _bind(value: str) -> str:
+    """An IP address; or the path of a Unix socket behind `unix:`."""
+    if not value.startswith("unix:"):
+        return _ip_address(value)
+    path = str(absolute(_text(value.removeprefix("unix:"))))
+    if len(path.encode()) > SOCKET_PATH_BYTES:
+        raise ValidationError(f"is too long a path for a socket ({SOCKET_PATH_BYTES} bytes)")
+    return f"unix:{path}"
+
+
 def _email(value: str) -> str:
     # Roughly; Django's own validator has the last word when the account is made.
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", _text(value)):
@@ -158,7 +173,11 @@ BOOLEAN: Final = Kind(_boolean, "boolean", "true or false (or 1 or 0)")
 ORIGIN: Final = Kind(_origin, "URL", "a URL such as https://example.org, without a path")
 HOSTS: Final = Kind(_hosts, "list", "a comma-separated list, such as example.org,.example.net,[::1]")
 TIME_ZONE: Final = Kind(_time_zone, "time zone", "a name of the IANA database, such as Europe/Paris")
-IP_ADDRESS: Final = Kind(_ip_address, "IP address", "an IPv4 or IPv6 address, such as 127.0.0.1")
+BIND: Final = Kind(
+    _bind,
+    "address",
+    "an IPv4 or IPv6 address, such as 127.0.0.1, or a Unix socket, such as unix:/run/site/web.sock",
+)
 EMAIL: Final = Kind(_email, "e-mail address", "an e-mail address, such as you@example.org")
 DOTTED_NAME: Final = Kind(_dotted_name, "module", "the dotted name of a module")
 PATH: Final = Kind(_path, "path", "a path; a relative one is below the project's root")
@@ -229,3 +248,43 @@ def above_zero(high: int, unit: str) -> Kind:
         return float(value)
 
     return Kind(parse, "number", f"a number above 0 and at most {high} ({unit}; fractions allowed)", unit)
+
+
+def whole_or_auto(least: int, most: int, unit: str, auto: Callable[[Capacity], int]) -> Kind:
+    """A whole number; `auto` is what the machine, or the container's limits, have room for."""
+    number = whole(least, most, unit)
+
+    def parse(value: str) -> int:
+        return auto(capacity.measure()) if value.lower() == "auto" else int(number.parse(value))
+
+    return number._replace(parse=parse, accepted=f"{number.accepted}, or auto")
+
+
+def workers(*queues: str) -> Kind:
+    """Worker programs: how many, or one an item, QUEUE+QUEUE:PROCESSES."""
+    accepted = (
+        f"a number of 1 to {MOST_WORKERS}, or a list such as high:2,default:4 or high+default of the queues "
+        + ", ".join(queues)
+    )
+
+    def parse(value: str) -> tuple[Wanted, ...]:
+        if value.isascii() and value.isdigit():
+            if not 1 <= int(value) <= MOST_WORKERS:
+                raise ValidationError("is out of range")
+            return (Wanted((), None),) * int(value)
+        items = tuple(_worker(item, queues) for item in _items(value))
+        if len(items) > MOST_WORKERS:
+            raise ValidationError("has too many items")
+        return items
+
+    return Kind(parse, "list", accepted)
+
+
+def _worker(item: str, queues: tuple[str, ...]) -> Wanted:
+    names, colon, number = item.partition(":")
+    taken = tuple(name.strip() for name in names.split("+"))
+    if not set(taken) <= set(queues) or len(set(taken)) < len(taken):
+        raise ValidationError("has an item that is none of the queues")
+    if colon and not (number.isascii() and number.isdigit() and 1 <= int(number) <= capacity.MOST):
+        raise ValidationError(f"has an item whose number of processes is not one of 1 to {capacity.MOST}")
+    return Wanted(taken, int(number) if colon else None)

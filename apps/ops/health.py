@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -32,6 +33,8 @@ class Readiness:
 
     def reasons(self) -> list[str]:
         """Why requests cannot be served, in plain words; empty when they can."""
+        if settings.DRAINING_FILE.exists():
+            return ["it is about to stop"]
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")

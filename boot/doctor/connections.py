@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from boot import roles
 from boot.doctor.deployment import Deployment
 from boot.doctor.finding import Finding, error, ok, skipped, warning
 from boot.doctor.server import Server
@@ -23,7 +24,7 @@ CHECK: Final = "connections"
 WARNING_SHARE: Final = 0.8  # of what the server gives: the rest is for `manage` commands, backups, psql
 PUBLISHERS: Final = 10  # of one process at a time: Celery's broker_pool_limit
 MAIN: Final = 3  # the broker's, of the worker's main process
-COUNTS: Final = ("WEB_WORKERS", "WEB_THREADS", "CELERY_CONCURRENCY")
+COUNTS: Final = ("WEB_WORKERS", "WEB_THREADS", "CELERY_CONCURRENCY", "CELERY_WORKERS")
 LOWER: Final = {"web": "WEB_WORKERS or WEB_THREADS", "celery-worker": "CELERY_CONCURRENCY"}
 
 
@@ -49,16 +50,21 @@ def check(deployment: Deployment, server: Server) -> Finding:
 def needs(programs: tuple[str, ...], typed: Mapping[str, Any]) -> list[Need]:
     """What each of the programs may open at the most."""
     broker = broker_is_here(typed["DATABASE_URL"], typed["CELERY_BROKER_URL"])
-    processes, threads, children = (typed[name] for name in COUNTS)
+    threads = typed["WEB_THREADS"]
     publishers = min(threads, PUBLISHERS) if broker and not typed["CELERY_TASK_ALWAYS_EAGER"] else 0
     every = 2 if broker else 1  # of the processes that run tasks, and of beat
     main = 1 + MAIN if broker else 1
-    reckoned = {
-        "web": Need("web", processes * (threads + publishers), f"{processes} x ({threads} + {publishers})"),
-        "celery-worker": Need("celery-worker", main + children * every, f"({main} + {children} x {every})"),
-        "celery-beat": Need("celery-beat", every, ""),
-    }
-    return [reckoned[program] for program in programs]
+    counts = roles.processes(programs, typed)
+
+    def need(program: str) -> Need:
+        count = counts.get(program, 0)
+        if program == "web":
+            return Need(program, count * (threads + publishers), f"{count} x ({threads} + {publishers})")
+        if count:
+            return Need(program, main + count * every, f"({main} + {count} x {every})")
+        return Need(program, every, "")
+
+    return [need(program) for program in programs]
 
 
 def broker_is_here(database_url: str, broker_url: str) -> bool:
@@ -80,7 +86,8 @@ def enough(needed: list[Need], server: Server, who: str) -> Finding:
     given = (server.max_connections or 0) - server.reserved - server.others
     message = f"{_sum(needed, total)} for {who}, of {_given(server, given)}; {server.here} open now"
     others = "" if len(needed) > 1 else "; other roles take theirs as well"
-    lower = " and ".join(LOWER[need.program] for need in needed if need.program in LOWER)
+    kinds = dict.fromkeys(roles.kind(need.program) for need in needed)
+    lower = " and ".join(LOWER[kind] for kind in kinds if kind in LOWER)
     mend = f"raise the server's max_connections{f', or lower {lower}' if lower else ''}"
     if total > given:
         return error(CHECK, f"too many: {message}{others}", mend)

@@ -12,6 +12,7 @@ from boot import roles
 from boot.env import Environment
 
 PROC: Final = Path("/proc")
+WORKERS: Final = ("CELERY_WORKERS", "CELERY_QUEUES", "CELERY_CONCURRENCY")  # which there are
 SUPERVISOR: Final = b"boot.supervision.main"  # what `doorito run` becomes
 
 
@@ -28,7 +29,9 @@ class Deployment:
         """The programs that this deployment runs: those of its role, or all of them."""
         if self.role == "dev":
             return ("web",)
-        return roles.SUPERVISED[self.role or "all"]
+        if self.lacks(*WORKERS):
+            return roles.SUPERVISED[self.role or "all"]
+        return roles.programs(self.role or "all", False, self.env.typed)
 
     @property
     def described(self) -> str:

@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from boot.doctor.cgroup import memory_limit
+from boot import roles
+from boot.cgroup import GROUPS, memory_limit
 from boot.doctor.deployment import PROC, Deployment
 from boot.doctor.finding import Finding, error, ok, skipped, warning
 from boot.doctor.sizes import KIB, MIB, words
+from boot.roles import kind
 
 CHECK: Final = "memory"
 SUPERVISORD: Final = 16 * MIB  # bytes, as all of these
@@ -27,11 +29,10 @@ BASES_AT_REST: Final = {"web": 70 * MIB, "celery-worker": 93 * MIB, "celery-beat
 EACH_AT_REST: Final = {"web": 17 * MIB, "celery-worker": 5 * MIB}
 COUNTS: Final = {"web": "WEB_WORKERS", "celery-worker": "CELERY_CONCURRENCY"}
 WARNING_SHARE: Final = 0.8  # of the limit: the rest is for pictures, tasks and files that are being written
-GROUPS: Final = Path("/sys/fs/cgroup")
 
 
 def check(deployment: Deployment, proc: Path = PROC, groups: Path = GROUPS) -> Finding:
-    counts = [COUNTS[program] for program in deployment.programs if program in COUNTS]
+    counts = [COUNTS[kind(program)] for program in deployment.programs if kind(program) in COUNTS]
     if lacking := deployment.lacks(*counts):
         return skipped(CHECK, lacking)
     process = proc / str(deployment.pid or "self")
@@ -44,15 +45,16 @@ def check(deployment: Deployment, proc: Path = PROC, groups: Path = GROUPS) -> F
 
 def estimate(programs: tuple[str, ...], typed: Mapping[str, Any], bases: Sizes, each: Sizes) -> int:
     """Bytes that supervisord and the programs are expected to take, of a base and for each process."""
-    processes = sum(each[program] * int(typed[COUNTS[program]]) for program in programs if program in COUNTS)
-    return SUPERVISORD + sum(bases[program] for program in programs) + processes
+    processes = sum(
+        each[kind(program)] * count for program, count in roles.processes(programs, typed).items()
+    )
+    return SUPERVISORD + sum(bases[kind(program)] for program in programs) + processes
 
 
 def reckoning(programs: tuple[str, ...], typed: Mapping[str, Any]) -> str:
     """Such as "4 of web, 4 of celery-worker, celery-beat"."""
-    return ", ".join(
-        f"{typed[COUNTS[program]]} of {program}" if program in COUNTS else program for program in programs
-    )
+    counts = roles.processes(programs, typed)
+    return ", ".join(f"{counts[name]} of {name}" if name in counts else name for name in programs)
 
 
 def enough(busy: int, at_rest: int, processes: str, limit: int | None, machine: int | None) -> Finding:

@@ -5,22 +5,31 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import zlib
 from datetime import UTC, datetime
 from typing import Final
 
 WIDTH: Final = len("celery-worker")
+PLAIN: Final = "\x1b[0m"
+TINTS: Final = (36, 32, 35, 34, 33, 96, 92, 95, 94)  # SGR colours of program names: none of them red
+LEVEL: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([A-Z]+) ")
+LEVEL_COLOURS: Final = {"WARNING": 33, "ERROR": 31, "CRITICAL": 31}
 LONGEST: Final = 64 * 1024  # bytes kept of a line that does not end
 # All but tab: a name in a log line must not move the cursor or clear the screen of whoever reads it.
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def render(program: str, line: str, log_format: str, now: datetime | None = None) -> str:
+def render(
+    program: str, line: str, log_format: str, now: datetime | None = None, coloured: bool = False
+) -> str:
     """One line of the log without its end, for a `log_format` of "text" or "json".
 
     A line that is itself a JSON object keeps its keys, but for `program`; any other is its message.
     """
     if log_format != "json":
-        return f"{program:<{WIDTH}} | {CONTROL.sub(_escaped, line)}".rstrip()
+        text = CONTROL.sub(_escaped, line)
+        name = f"{program:<{WIDTH}} |"
+        return (f"{_tint(program)}{name}{PLAIN} {_lit(text)}" if coloured else f"{name} {text}").rstrip()
     fields = _fields(line, now or datetime.now(UTC)) | {"program": program}
     return json.dumps({"program": program} | fields, ensure_ascii=False)
 
@@ -28,6 +37,18 @@ def render(program: str, line: str, log_format: str, now: datetime | None = None
 def encode(line: str) -> bytes:
     """The line as it is written: a lone surrogate, which UTF-8 has no place for, as its escape."""
     return f"{line}\n".encode(errors="backslashreplace")
+
+
+def _tint(program: str) -> str:
+    """A colour of its own for each program, the same at every start."""
+    return f"\x1b[{TINTS[zlib.crc32(program.encode(errors='replace')) % len(TINTS)]}m"
+
+
+def _lit(text: str) -> str:
+    """The line, in the colour of its level where that is a bad one."""
+    level = LEVEL.match(text)
+    colour = LEVEL_COLOURS.get(level[1]) if level else None
+    return f"\x1b[{colour}m{text}{PLAIN}" if colour else text
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -1,59 +1,95 @@
-"""supervisord's plug-in: prompt starts and restarts, named output, one word when all is ready.
+"""supervisord's plug-in: joins the parts of it to supervisord's loop and events.
 
-supervisord loads it as its RPC interface (`[rpcinterface:supervisor]`), so it costs no process.
+supervisord loads it as its RPC interface (`[rpcinterface:...]`), so it costs no process.
 """
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from supervisor import events
-from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
-from supervisor.states import ProcessStates, SupervisorStates
+from supervisor.states import ProcessStates
 
-from boot import heartbeat
+from boot import drain, heartbeat, listener
+from boot.supervision import poller, rpc
+from boot.supervision.facts import Facts
+from boot.supervision.failure import Failure
+from boot.supervision.guard import Guard
 from boot.supervision.loop import Waker
-from boot.supervision.output import Output
+from boot.supervision.output import ENDS, Output
+from boot.supervision.programs import Programs
+from boot.supervision.renewal import Renewal
+from boot.supervision.shutdown import Shutdown
+from boot.supervision.vitals import Vitals
+from boot.supervision.watchdog import Watchdog
 
 HELD_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})  # by boot.launch
+SLEEP_S: Final = 1.0  # seconds: supervisord's own, and how often the watchdog looks
 
 
 class Plugin:
     """What Doorito adds to one life of supervisord (a reload begins another)."""
 
     def __init__(self, supervisord: Any, runtime_dir: Path) -> None:
-        facts = json.loads(Path(runtime_dir, "facts.json").read_text())
-        self.failed: str | None = None  # the program that cannot be kept running
-        self._supervisord = supervisord
+        facts = Facts.read(runtime_dir)
         self._options = supervisord.options
+        self._supervisord = supervisord
         self._runtime_dir = runtime_dir
-        self._reporting: list[str] = facts["reporting"]  # programs that say themselves when they are ready
         self._announcement: list[str] = supervisord.options.announcement
-        self._output = Output(facts["log_format"])
+        self._reporting = facts.reporting
+        self._programs = Programs(supervisord)
+        self._output = Output(facts)
         self._waker = Waker(self._on_turn)
+        self.vitals = Vitals(self._programs, facts, runtime_dir, self._waker.wake)
+        self.failure = Failure(self._options, facts, self.vitals.restarts, self._output)
+        self._watchdog = Watchdog(facts.watchdog_s)
+        self._guard = Guard(self._programs, self._watchdog, runtime_dir, self._say)
+        self._renewal = Renewal(supervisord, self._programs)
+        self._shutdown = Shutdown(supervisord, self._programs, runtime_dir, facts)
 
     def install(self) -> None:
         """Hook into supervisord, which is about to start its programs."""
+        drain.end(self._runtime_dir)
         self._options.logger.addHandler(self._output)
         self._output.subscribe()
         self._waker.install()
+        self._options.poller.limit_s = self._may_sleep_s
         events.subscribe(events.SupervisorRunningEvent, self._on_running)
-        for event in (
-            events.ProcessStateStartingEvent,
-            events.ProcessStateStoppedEvent,
-            events.ProcessStateExitedEvent,
-        ):
-            events.subscribe(event, self._forget)
+        events.subscribe(events.SupervisorStoppingEvent, self._on_stopping)
         events.subscribe(events.ProcessStateStartingEvent, self._on_starting)
-        events.subscribe(events.ProcessStateFatalEvent, self._on_fatal)
+        events.subscribe(events.ProcessStateFatalEvent, self.failure.on_fatal)
+        events.subscribe(events.ProcessStateStoppedEvent, self.failure.on_stopped)
+        events.subscribe(events.ProcessStateExitedEvent, self.failure.on_death)
+        events.subscribe(events.ProcessStateBackoffEvent, self.failure.on_failed_start)
+        for event in (*ENDS, events.ProcessStateStartingEvent):
+            events.subscribe(event, self._forget)
 
     def close(self) -> None:
-        """Let go of what a next life would find in its way."""
+        """Let go of what a next life would find in its way; the last word is why this one failed."""
         self._waker.close()
+        if self.failure.cause:
+            self._say(f"exit status 70: {self.failure.cause}")
+        self._output.finish()
+
+    def renew(self, environ: Mapping[str, str]) -> dict[str, list[str]]:
+        """Restart programs in this environment, and by what facts.json says now."""
+        changes = self._renewal.begin(environ)
+        facts = Facts.read(self._runtime_dir)
+        self._reporting = facts.reporting
+        self._watchdog.limits_s = facts.watchdog_s
+        if self._options.holds_socket:
+            listener.listen(facts.backlog)
+        for part in (self.vitals, self.failure, self._shutdown, self._output):
+            part.take(facts)
+        return changes
+
+    def _say(self, *lines: str) -> None:
+        self._output.say("doorito", *lines)
 
     def _on_running(self, _: Any) -> None:
         # Held since before the launcher became supervisord, which can take them only now.
@@ -73,6 +109,9 @@ class Plugin:
             receive = self._options.signal_receiver.receive
             signal.signal(signal.SIGHUP, lambda *_: receive(signal.SIGTERM, None))
 
+    def _on_stopping(self, _: Any) -> None:
+        self._shutdown.begin(time.monotonic())
+
     def _on_starting(self, event: Any) -> None:
         self._options.starting = event.process.config.name
 
@@ -80,20 +119,29 @@ class Plugin:
         """What a program said of itself ends with it."""
         heartbeat.forget(self._runtime_dir, event.process.config.name)
 
-    def _on_fatal(self, event: Any) -> None:
-        self.failed = event.process.config.name
-        self._output.say("doorito", f"{self.failed} cannot be kept running; stopping everything")
-        self._options.mood = SupervisorStates.SHUTDOWN
-
     def _on_turn(self) -> None:
+        now = time.monotonic()
         if self._options.signal_receiver._signals_recvd:
             self._waker.wake()  # the loop handles one signal a turn
-        if self._announcement and all(self._is_ready(process) for process in self._processes()):
-            self._output.say("doorito", *self._announcement)
+        self.vitals.turn(now)
+        self._guard.turn(now)
+        self._renewal.turn()
+        self._shutdown.turn(now)
+        self._output.turn(now)
+        if self._announcement and all(self._is_ready(process) for process in self._programs.all()):
+            self._say(*self._announcement)
             self._announcement = []
 
-    def _processes(self) -> list[Any]:
-        return [p for group in self._supervisord.process_groups.values() for p in group.processes.values()]
+    def _may_sleep_s(self) -> float:
+        now = time.monotonic()
+        dues = (
+            poller.until_due(self._programs.all(), time.time()),
+            self._guard.until_due(now),
+            self._shutdown.until_due(now),
+            self._output.until_due(now),
+            rpc.AGAIN_S if self.vitals.is_awaited(now) else None,
+        )
+        return min((due for due in dues if due is not None), default=SLEEP_S)
 
     def _is_ready(self, process: Any) -> bool:
         name = process.config.name
@@ -102,9 +150,15 @@ class Plugin:
         return reported and bool(process.get_state() == ProcessStates.RUNNING)
 
 
-def make_rpcinterface(supervisord: Any, **_: str) -> SupervisorNamespaceRPCInterface:
-    """supervisord's own interface; the plug-in joins on the way."""
+def make_rpcinterface(supervisord: Any, **_: str) -> rpc.SupervisorInterface:
+    """supervisord's own namespace; the plug-in joins on the way."""
     options = supervisord.options
     options.plugin = Plugin(supervisord, Path(options.pidfile).parent)
     options.plugin.install()
-    return SupervisorNamespaceRPCInterface(supervisord)
+    return rpc.SupervisorInterface(supervisord, options.plugin.vitals)
+
+
+def make_doorito(supervisord: Any, **_: str) -> rpc.DooritoInterface:
+    """The namespace `doorito`; supervisord makes it after its own."""
+    plugin = supervisord.options.plugin
+    return rpc.DooritoInterface(plugin.vitals, plugin.renew)

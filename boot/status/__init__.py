@@ -1,0 +1,1 @@
+"""`doorito status`: how each program of the stack that runs here is."""

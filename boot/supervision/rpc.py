@@ -1,0 +1,87 @@
+"""What supervisorctl and `doorito` ask supervisord, over its private socket.
+
+`supervisor`: supervisord's own namespace, where each process says whether it is ready as well. `doorito`: the
+same facts as numbers. An answer waits for the web server's, and supervisord's loop does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from supervisor.http import NOT_DONE_YET
+from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
+
+if TYPE_CHECKING:
+    from boot.supervision.vitals import Vitals
+
+Changes = dict[str, list[str]]
+AGAIN_S: Final = 0.01  # seconds between two looks at an answer that waits
+
+
+def deferred(is_answered: Callable[[], bool], answer: Callable[[], Any]) -> Callable[[], Any]:
+    """A function such as supervisord's RPC takes for an answer that comes later."""
+
+    def later() -> Any:
+        return answer() if is_answered() else NOT_DONE_YET
+
+    later.delay = AGAIN_S  # type: ignore[attr-defined]
+    return later
+
+
+class SupervisorInterface(SupervisorNamespaceRPCInterface):  # type: ignore[misc] # supervisor brings no types
+    """supervisord's namespace; its descriptions tell readiness."""
+
+    def __init__(self, supervisord: Any, vitals: Vitals) -> None:
+        super().__init__(supervisord)
+        self._vitals = vitals
+
+    def getProcessInfo(self, name: str) -> Any:  # noqa: N802 - supervisord's name
+        """Get info about a process named name, with its readiness in the description
+
+        @param string name The name of the process (or 'group:name')
+        @return struct result     A structure containing data about the process
+        """
+        self._update("getProcessInfo")
+        return deferred(self._vitals.ask(), lambda: super(SupervisorInterface, self).getProcessInfo(name))
+
+    def getAllProcessInfo(self) -> Any:  # noqa: N802 - supervisord's name
+        """Get info about all processes, with their readiness in the descriptions
+
+        @return array result  An array of process status results
+        """
+        self._update("getAllProcessInfo")
+        one = super().getProcessInfo
+        names = [f"{group.config.name}:{process.config.name}" for group, process in self._all()]
+        return deferred(self._vitals.ask(), lambda: [one(name) for name in names])
+
+    def _all(self) -> Any:
+        return self._getAllProcesses(lexical=True)
+
+    def _interpretProcessInfo(self, info: dict[str, Any]) -> str:  # noqa: N802 - supervisord's name
+        description: str = super()._interpretProcessInfo(info)
+        readiness = self._vitals.words(info["name"])
+        return ", ".join(filter(None, (description, readiness)))
+
+
+class DooritoInterface:
+    """The namespace `doorito`."""
+
+    def __init__(self, vitals: Vitals, renew: Callable[[Mapping[str, str]], Changes]) -> None:
+        self._vitals = vitals
+        self._renew = renew
+
+    def getStatus(self) -> Any:  # noqa: N802 - as supervisord names its methods
+        """Get what is known of all programs, first started first
+
+        @return array result  A struct each: name, state, pid, started_at, restarts, ready, reasons
+        """
+        return deferred(self._vitals.ask(), self._vitals.status)
+
+    def renew(self, environ: dict[str, str]) -> Changes:
+        """Read the configuration again, and restart all programs in this environment
+
+        @param struct environ  All of it: names and texts
+        @return struct result  Names of programs: restarting, added, removed
+        """
+        return self._renew(environ)
