@@ -30,7 +30,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def start(folder: Path, *programs: str, port: int = 9) -> None:
     """Have a stack of these programs been started in the folder."""
-    facts = {"role": "all", "programs": ["postgres", *programs], "probe": ["127.0.0.1", port]}
+    facts = {
+        "role": "all",
+        "programs": list(programs),
+        "probe": ["127.0.0.1", port],
+        "postmaster_file": str(folder / "postmaster.pid"),
+    }
     runtime.write_facts(folder, facts)
 
 
@@ -66,12 +71,34 @@ def test_nothing_that_has_started_is_not_healthy(folder: Path, capsys: Captured)
 
 @pytest.mark.parametrize("answer", [http(200, {"ready": True, "reasons": []})], indirect=True)
 def test_all_that_are_ready_are_healthy(folder: Path, answer: int, capsys: Captured) -> None:
-    """The web server answers, the loops have just reported; the embedded database is not asked."""
-    start(folder, "web", "celery-worker", "celery-beat", port=answer)
+    """The web server answers, the loops have just reported, PostgreSQL has said so in its own file."""
+    start(folder, "postgres", "web", "celery-worker", "celery-beat", port=answer)
+    (folder / "postmaster.pid").write_text("1\n/data\n2\n5432\n/run\n\n 5 6\nready   \n")
     for program in ("celery-worker", "celery-beat"):
         heartbeat.report(folder, program, ready=True)
     assert cli.main(["health"]) == 0
-    assert capsys.readouterr().out == "web: ready\ncelery-worker: ready\ncelery-beat: ready\n"
+    ready = "postgres: ready\nweb: ready\ncelery-worker: ready\ncelery-beat: ready\n"
+    assert capsys.readouterr().out == ready
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [(None, "starting"), ("1\n/data\n2\n", "starting"), ("\n" * 7 + "stopping\n", "stopping")],
+)
+def test_postgresql_that_starts_or_stops_is_not_ready(folder: Path, text: str | None, reason: str) -> None:
+    """Its file is not there yet, or not whole, or says so."""
+    if text is not None:
+        (folder / "postmaster.pid").write_text(text)
+    start(folder, "postgres")
+    assert health.probe() == [Health("postgres", False, (reason,))]
+
+
+def test_a_web_server_on_a_unix_socket_is_asked_there(folder: Path) -> None:
+    """Where nobody listens its path is named."""
+    facts = {"role": "web", "programs": ["web"], "probe": f"{folder}/web.sock", "postmaster_file": ""}
+    runtime.write_facts(folder, facts)
+    (found,) = health.probe()
+    assert found.reasons == (f"/readyz does not answer on {folder}/web.sock (No such file or directory)",)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +147,7 @@ def test_a_report_holds_for_half_a_minute() -> None:
     fact = heartbeat.Fact(at=1000.0, ready=True, reasons=())
     assert health.judge("celery-beat", fact, 1030.0) == Health("celery-beat", True)
     late = health.judge("celery-beat", fact, 1041.0)
-    assert late == Health("celery-beat", False, ("last reported 41 s ago",))
+    assert late == Health("celery-beat", False, ("heartbeat 41 s old",))
 
 
 def test_a_loop_that_says_why_it_is_not_ready_is_quoted() -> None:

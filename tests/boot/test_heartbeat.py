@@ -21,7 +21,7 @@ def test_a_report_is_a_file_with_the_agreed_fields(tmp_path: Path) -> None:
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     heartbeat.report(tmp_path, "web", ready=False, reasons=("no database",))
     fact = json.loads((tmp_path / "heartbeat/web.json").read_text())
-    assert fact.keys() == {"at", "ready", "reasons"}
+    assert fact.keys() == {"at", "ready", "reasons", "processes", "exempt"}
     assert before <= fact["at"] <= time.clock_gettime(time.CLOCK_BOOTTIME)
     assert (fact["ready"], fact["reasons"]) == (False, ["no database"])
     assert stat.S_IMODE((tmp_path / "heartbeat").stat().st_mode) == 0o700

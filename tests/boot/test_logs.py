@@ -56,3 +56,24 @@ def test_as_json_each_record_is_one_object_on_one_line() -> None:
 def test_the_level_holds_for_every_logger(level: str, expected: int) -> None:
     """LOG_LEVEL alone decides what is written."""
     assert sum("said" in line for line in logged(level, "text")) == expected
+
+
+ACCESS = """
+import logging.config, sys
+from boot.logs import logging_config
+logging.config.dictConfig(logging_config(sys.argv[1], "text"))
+for path, status in (("/readyz", "200"), ("/healthz", "200"), ("/readyz", "503"), ("/", "200")):
+    logging.getLogger("gunicorn.access").info("%(U)s %(s)s", {"U": path, "s": status})
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [("info", ["/readyz 503", "/ 200"]), ("debug", ["/readyz 200", "/healthz 200", "/readyz 503", "/ 200"])],
+)
+def test_probes_that_find_all_well_are_no_news(level: str, expected: list[str]) -> None:
+    """They come every few seconds; one that finds something is told, and all are at debug."""
+    done = subprocess.run(
+        [sys.executable, "-c", ACCESS, level], cwd=BASE_DIR, capture_output=True, text=True, check=True
+    )
+    assert [line.split("gunicorn.access: ")[1] for line in done.stderr.splitlines()] == expected

@@ -192,7 +192,7 @@ def test_what_the_launcher_sets_for_its_programs_is_no_problem() -> None:
     """They inherit what supervisord's configuration interpolates, and load the registry again."""
     typed = load({}).typed
     for role in roles.SUPERVISED:
-        added = roles.supervisor_environment(role, roles.programs(role, True), False, typed)
+        added = roles.supervisor_environment(role, roles.programs(role, True, typed), False, typed, "/run")
         assert problems(added) == []
 
 

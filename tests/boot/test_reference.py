@@ -157,7 +157,7 @@ def test_the_json_has_every_fact_of_every_variable() -> None:
         "name": "WEB_PORT", "group": "Web", "value": "9000", "source": "environment", "problems": [],
         "default_dev": "8000", "default_production": "8000", "type": "whole number", "unit": "",
         "accepted": "a whole number from 1 to 65535", "secret": False, "required": False,
-        "roles": ["web", "dev"], "help": "The port that it listens on.",
+        "roles": ["web", "dev"], "help": "The port that it listens on, where WEB_BIND is an address.",
     }  # fmt: skip
     assert found["DJANGO_DEBUG"]["default_dev"] == "true"
     assert found["DJANGO_DEBUG"]["default_production"] == "false"

@@ -8,18 +8,24 @@ from typing import Any
 import pytest
 
 from boot import roles
+from boot.env import load
+from boot.workers import Wanted
 
 TYPED: dict[str, Any] = {
     "RUN_MIGRATIONS": None,
     "WEB_BIND": "0.0.0.0",
     "WEB_PORT": 8000,
     "STOP_BUDGET_S": 120,
+    "WEB_DRAIN_S": 0,
     "CELERY_QUEUES": ["high", "default"],
+    "CELERY_WORKERS": (Wanted((), None),),
+    "CELERY_CONCURRENCY": 4,
     "DOORITO_EMBEDDED_POSTGRES": True,
     "PUBLIC_URL": "http://localhost:8000",
     "DJANGO_SUPERUSER_EMAIL": "admin@example.com",
     "DJANGO_SUPERUSER_PASSWORD": "made up",
 }
+TWO: dict[str, Any] = {"CELERY_WORKERS": (Wanted(("high",), 2), Wanted(("default",), None))}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +40,15 @@ TYPED: dict[str, Any] = {
 )
 def test_a_role_has_its_programs(role: str, embedded: bool, programs: tuple[str, ...]) -> None:
     """The embedded PostgreSQL comes first where it serves."""
-    assert roles.programs(role, embedded) == programs
+    assert roles.programs(role, embedded, TYPED) == programs
+
+
+def test_several_workers_are_several_programs() -> None:
+    """Each by its name, of the kind of all workers."""
+    names = roles.programs("all", False, TYPED | TWO)
+    assert names == ("web", "celery-worker-high", "celery-worker-default", "celery-beat")
+    assert [roles.kind(name) for name in names] == ["web", "celery-worker", "celery-worker", "celery-beat"]
+    assert roles.programs("web", False, TYPED | TWO) == ("web",)
 
 
 @pytest.mark.parametrize(
@@ -97,21 +111,48 @@ def test_two_roles_are_a_disagreement(argument: str, variable: str) -> None:
 def test_where_a_probe_reaches_the_web_server(bind: str, host: str) -> None:
     """On this machine, whatever it listens on."""
     assert roles.probe_address(TYPED | {"WEB_BIND": bind}) == [host, 8000]
+    assert roles.probe_address(TYPED | {"WEB_BIND": "unix:/run/web.sock"}) == "/run/web.sock"
 
 
 def test_facts_hold_no_secret() -> None:
     """What probes and the plug-in need, and not the whole environment."""
-    told = roles.facts("all", ("web",), False, TYPED | {"LOG_FORMAT": "text"})
-    assert told["programs"] == ["web"]
+    typed: Any = load({"DJANGO_SUPERUSER_PASSWORD": "made up", "DJANGO_SUPERUSER_EMAIL": "a@b.c"}).typed
+    told = roles.facts("all", roles.programs("all", True, typed), False, typed, "/data/postmaster.pid")
+    assert told["programs"] == ["postgres", "web", "celery-worker", "celery-beat"]
     assert told["probe"] == ["127.0.0.1", 8000]
+    assert told["watchdog_s"] == {"web": 30, "celery-worker": 60, "celery-beat": 60}
+    assert told["processes"] == {"web": 4, "celery-worker": 4}
+    assert told["holds_socket"]
     assert "made up" not in str(told)
 
 
 def test_program_files() -> None:
     """Programs come from `programs/`; those that reload from `reload/`, which PostgreSQL does not."""
-    names = ("postgres", "web")
-    assert roles.program_files(names, reload=False) == "programs/postgres.conf programs/web.conf"
-    assert roles.program_files(names, reload=True) == "programs/postgres.conf reload/web.conf"
+    names = ("postgres", "web", "celery-worker-high")
+    made = " /run/x/programs/celery-worker-high.conf"
+    assert (
+        roles.program_files(names, False, "/run/x/programs")
+        == f"programs/postgres.conf programs/web.conf{made}"
+    )
+    assert (
+        roles.program_files(names, True, "/run/x/programs") == f"programs/postgres.conf reload/web.conf{made}"
+    )
+
+
+def test_files_are_made_for_several_workers_only() -> None:
+    """Of the one for a single worker, or of the one that reloads."""
+    asked = []
+
+    def template(name: str) -> str:
+        asked.append(name)
+        return "[program:celery-worker]\n"
+
+    assert roles.made_files(False, TYPED, template) == {}
+    assert roles.made_files(True, TYPED | TWO, template) == {
+        "celery-worker-high.conf": "[program:celery-worker-high]\n",
+        "celery-worker-default.conf": "[program:celery-worker-default]\n",
+    }
+    assert set(asked) == {"reload/celery-worker.conf"}
 
 
 def test_programs_that_report() -> None:
@@ -121,19 +162,22 @@ def test_programs_that_report() -> None:
     assert roles.reporting(names, reload=True) == ["celery-worker", "celery-beat"]
 
 
-@pytest.mark.parametrize(("bind", "address"), [("127.0.0.1", "127.0.0.1:8000"), ("::1", "[::1]:8000")])
+@pytest.mark.parametrize(
+    ("bind", "address"),
+    [("127.0.0.1", "127.0.0.1:8000"), ("::1", "[::1]:8000"), ("unix:/run/web.sock", "unix:/run/web.sock")],
+)
 def test_the_web_address(bind: str, address: str) -> None:
-    """IPv6 stands in brackets."""
+    """IPv6 stands in brackets; a Unix socket has no port."""
     assert roles.web_address(TYPED | {"WEB_BIND": bind}) == address
 
 
 def test_what_configuration_files_interpolate_is_set_and_plain() -> None:
     """Every value is there, none is secret, none holds a `%`."""
-    given = roles.supervisor_environment("all", ("web",), False, TYPED)
-    assert given["DOORITO_CELERY_QUEUES"] == "high,default"
+    given = roles.supervisor_environment("all", ("web",), False, TYPED, "/run/x/programs")
+    assert given["DOORITO_WORKER_OPTIONS"] == "-Q high,default -c 4"
     assert given["DOORITO_WEB_ADDRESS"] == "0.0.0.0:8000"
     stops = [given[f"DOORITO_{name}_STOP_S"] for name in ("POSTGRES", "WEB", "WORKER", "BEAT")]
-    assert sum(map(int, stops)) <= 120
+    assert max(map(int, stops[1:])) + int(stops[0]) <= 120
     assert not any("%" in value or value == "made up" for value in given.values())
 
 

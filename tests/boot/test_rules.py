@@ -184,12 +184,21 @@ def test_a_stop_shorter_than_a_task_is_a_warning_that_names_a_budget_that_suffic
 
 
 def test_the_programs_times_together_stay_within_the_budget() -> None:
-    """For every budget: each program has at least a second or two, the worker the most."""
+    """For every budget: side by side, the database after them; each has at least a second or two."""
     for budget in range(20, 2000):
-        times = rules.stop_seconds(budget)
-        assert sum(times.values()) <= budget
-        assert min(times.values()) >= 2
-        assert max(times, key=lambda name: times[name]) == "celery-worker"
+        times = rules.stop_seconds(budget, drain=7)
+        database = times.pop("postgres")
+        assert max(times["celery-worker"], times["celery-beat"], times["web"] + 7) + database <= budget
+        assert min(database, *times.values()) >= 2
+
+
+def test_a_drain_that_leaves_the_web_server_no_time_is_a_problem() -> None:
+    """The most that would do is named, and does."""
+    found = [message for name, message in rules.problems({"STOP_BUDGET_S": 20, "WEB_DRAIN_S": 15})]
+    most = int(found[0].rsplit(" ", 1)[1])
+    assert found == [f"15 leaves the web server no time to stop; STOP_BUDGET_S allows {most}"]
+    assert not list(rules.problems({"STOP_BUDGET_S": 20, "WEB_DRAIN_S": most}))
+    assert list(rules.problems({"STOP_BUDGET_S": 20, "WEB_DRAIN_S": most + 1}))
 
 
 @pytest.mark.parametrize(

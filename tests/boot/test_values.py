@@ -9,12 +9,15 @@ import pytest
 from marshmallow import ValidationError
 
 from boot import values
+from boot.capacity import Capacity
 from boot.places import BASE_DIR
 from boot.values import Kind
+from boot.workers import Wanted
 
 DATABASE = values.url("postgresql", "sqlite")
 BROKER = values.url("sqla+postgresql", "amqp")
 MAIL = values.url("smtp", "console", "file")
+WORKERS = values.workers("high", "default")
 ACCEPTED: list[tuple[Kind, str, Any]] = [
     (values.TEXT, " as it is ", " as it is "),
     (values.BOOLEAN, "true", True),
@@ -36,8 +39,12 @@ ACCEPTED: list[tuple[Kind, str, Any]] = [
     (values.ORIGIN, "https://example.org:80", "https://example.org:80"),
     (values.ORIGIN, "http://[::1]:8000", "http://[::1]:8000"),
     (values.TIME_ZONE, "Europe/Paris", "Europe/Paris"),
-    (values.IP_ADDRESS, "0.0.0.0", "0.0.0.0"),
-    (values.IP_ADDRESS, "::1", "::1"),
+    (values.BIND, "0.0.0.0", "0.0.0.0"),
+    (values.BIND, "::1", "::1"),
+    (values.BIND, "unix:/run/site/web.sock", "unix:/run/site/web.sock"),
+    (values.BIND, "unix:web.sock", f"unix:{BASE_DIR / 'web.sock'}"),
+    (WORKERS, "2", (Wanted((), None), Wanted((), None))),
+    (WORKERS, " high:2 ,default+high,", (Wanted(("high",), 2), Wanted(("default", "high"), None))),
     (values.EMAIL, "you@example.org", "you@example.org"),
     (values.DOTTED_NAME, "boot.settings", "boot.settings"),
     (values.PATH, "/var/lib/x", Path("/var/lib/x")),
@@ -63,7 +70,9 @@ REFUSED: list[tuple[Kind, tuple[str, ...]]] = [
     (values.ORIGIN, ("https://u:p@a.org", "https://a.org#", "https://a b", "https://a:99999")),
     (values.ORIGIN, ("https://a\n.org", " https://a.org", "https://b\u00fccher.de")),
     (values.TIME_ZONE, ("Mars/Olympus", "../../etc/passwd", "Europe", "a\0b", "x" * 5000)),
-    (values.IP_ADDRESS, ("localhost", "1.2.3", "1.2.3.4:80", "[::1]", "*")),
+    (values.BIND, ("localhost", "1.2.3", "1.2.3.4:80", "[::1]", "*", "unix:/" + "x" * 107, "/run/web.sock")),
+    (WORKERS, ("0", "33", "", ",", "low", "high:0", "high:x", "high:129", "high+high", "high+", "high:1:2")),
+    (values.whole_or_auto(1, 10, "x", Capacity.concurrency), ("automatic", "0", "11", "-1", " auto")),
     (values.EMAIL, ("you", "@a", "a@", "a b@c", "a@b@c", "a@b\n")),
     (values.DOTTED_NAME, ("boot/settings", "boot.", ".boot", "1a", "a b", "boot\n")),
     (values.PATH, ("~nobody-of-this-name/x", "a\0b")),

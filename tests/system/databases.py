@@ -34,3 +34,15 @@ def database(template: str) -> Iterator[str]:
         yield url(name)
     finally:
         execute("DROP DATABASE {} WITH (FORCE)", name)
+
+
+@contextlib.contextmanager
+def away(address: str) -> Iterator[None]:
+    """Nobody can connect to the database, and nobody is, for as long as the block runs."""
+    name = address.rpartition("/")[2].partition("?")[0]
+    execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
+    try:
+        execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        yield
+    finally:
+        execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)

@@ -13,6 +13,7 @@ from boot import settings as _given
 from boot.settings import *  # noqa: F403
 
 CELERY_IMPORTS = ["tests.system.probe_tasks"]
+ROOT_URLCONF = "tests.system.probe_urls"
 
 _SETTINGS = (
     "SECRET_KEY",

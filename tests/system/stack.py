@@ -110,16 +110,30 @@ class Stack:
     def begin(self) -> Self:
         """Start it, and do not wait."""
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self.command("run", *self.arguments),
-                env=self.environ,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            self._begin(output.fileno())
         return self
+
+    def begin_into_pipe(self) -> int:
+        """The same, its output in a pipe; the descriptor to read it from."""
+        reader, writer = os.pipe()
+        self._begin(writer)
+        os.close(writer)
+        return reader
+
+    def _begin(self, output: int) -> None:
+        self._process = subprocess.Popen(
+            self.command("run", *self.arguments),
+            env=self.environ,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    def wait_until_answering(self) -> Self:
+        """Wait for /readyz, where its log is not to be read."""
+        return self.wait_for("an answer", lambda: self.answers("/readyz"))
 
     def start(self) -> Self:
         """Start it, and wait until it says that it is ready."""
@@ -149,6 +163,11 @@ class Stack:
             self._process.send_signal(number)
         return self.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, and do not wait."""
+        assert self._process
+        self._process.send_signal(number)
+
     def wait(self) -> int:
         """Wait for the end; the exit status."""
         assert self._process
@@ -159,8 +178,15 @@ class Stack:
 
     def supervisorctl(self, *arguments: str) -> str:
         """What supervisorctl says."""
-        command = [str(SUPERVISORCTL), "-s", f"unix://{self.runtime_dir}/supervisor.sock", *arguments]
+        command = self._supervisorctl(*arguments)
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/").stdout
+
+    def begin_supervisorctl(self, *arguments: str) -> subprocess.Popen[str]:
+        """The same, without waiting for it."""
+        return subprocess.Popen(self._supervisorctl(*arguments), stdout=subprocess.PIPE, text=True, cwd="/")
+
+    def _supervisorctl(self, *arguments: str) -> list[str]:
+        return [str(SUPERVISORCTL), "-s", f"unix://{self.runtime_dir}/supervisor.sock", *arguments]
 
     def status(self) -> dict[str, str]:
         """Each program and its state, as `supervisorctl status` prints them."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from boot import heartbeat
-from tests.system.databases import execute
+from tests.system.databases import away
 from tests.system.stack import Stack
 
 pytestmark = pytest.mark.system
@@ -75,19 +75,7 @@ def test_a_worker_whose_broker_is_away_says_so(database_url: str) -> None:
     """The loop has ended, and the report says why until it is connected again."""
     with Stack("celery-worker", environ={"DATABASE_URL": database_url}) as stack:
         stack.start()
-        name = database_url.rpartition("/")[2].partition("?")[0]
-        execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
-        try:
-            with_force = (
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'"
-            )
-            execute(with_force)
-            stack.wait_for(
-                "its word",
-                lambda: (
-                    "celery-worker: not ready: not connected to the broker" in stack.doorito("health").stdout
-                ),
-            )
-        finally:
-            execute("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)
+        with away(database_url):
+            waits = "celery-worker: not ready: not connected to the broker"
+            stack.wait_for("its word", lambda: waits in stack.doorito("health").stdout)
         stack.wait_for("its return", lambda: stack.doorito("health").returncode == 0)

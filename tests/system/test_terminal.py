@@ -32,7 +32,7 @@ def start_in_terminal(stack: Stack, act: Callable[[int, int], object]) -> tuple[
         command = stack.command("run", *stack.arguments)
         os.execve(command[0], command, stack.environ)
     said = b""
-    while b"| ready: " not in said:
+    while b" ready: " not in said:
         said += os.read(terminal, 65536)
     act(pid, terminal)
     with contextlib.suppress(OSError):  # the other side was closed

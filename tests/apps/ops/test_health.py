@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.conf import LazySettings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import DjangoAssertNumQueries
@@ -75,3 +76,10 @@ def test_a_connection_that_the_driver_closed_is_a_reason_not_a_crash() -> None:
         assert Readiness().reasons() == ["the database does not answer"]
     finally:
         connection.close()
+
+
+def test_a_stack_that_is_about_to_stop_is_not_ready(tmp_path: Path, settings: LazySettings) -> None:
+    """Whatever else is well: nobody is to send requests any more."""
+    settings.DRAINING_FILE = tmp_path / "draining"
+    settings.DRAINING_FILE.touch()
+    assert Readiness().reasons() == ["it is about to stop"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from boot.cgroup import memory_limit
 from boot.doctor import memory
-from boot.doctor.cgroup import memory_limit
 from boot.doctor.finding import Level
 from boot.doctor.sizes import GIB, MIB
 from tests.boot.doctor.deployments import deployment

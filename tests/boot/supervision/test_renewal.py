@@ -1,0 +1,153 @@
+"""Restarting everything by what is wanted now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from supervisor.states import ProcessStates, SupervisorStates
+from supervisor.xmlrpc import RPCError
+
+from boot.supervision.programs import Programs
+from boot.supervision.renewal import Renewal
+from tests.boot.supervision.fakes import Group, Process, supervisord
+
+
+class Stage:
+    """A supervisord with these programs, whose configuration differs as it is told."""
+
+    def __init__(self, *names: str) -> None:
+        self.processes = {name: Process(name) for name in names}
+        self.supervisord = supervisord(*self.processes.values())
+        self.supervisord.options.environ_expansions = {}
+        self.supervisord.options.process_config = self._process_config
+        self.supervisord.diff_to_active = lambda: self.differences
+        self.supervisord.add_process_group = self._add
+        self.supervisord.remove_process_group = self._remove
+        self.differences: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+        self.problem = ""
+        self.renewal = Renewal(self.supervisord, Programs(self.supervisord))
+
+    def end(self, *names: str) -> None:
+        for name in names:
+            self.processes[name].state = ProcessStates.STOPPED
+
+    def _process_config(self, do_usage: bool) -> None:
+        assert not do_usage
+        if self.problem:
+            raise ValueError(self.problem)
+
+    def _add(self, group: Any) -> None:
+        self.processes[group.name] = process = Process(group.name, pid=8)
+        self.supervisord.process_groups[group.name] = Group(process)
+
+    def _remove(self, name: str) -> None:
+        assert not self.supervisord.process_groups[name].get_unstopped_processes()
+        del self.supervisord.process_groups[name]
+
+
+def group(name: str) -> Any:
+    return SimpleNamespace(name=name)
+
+
+@pytest.fixture(autouse=True)
+def _environ() -> Iterator[None]:
+    """Whatever a test makes of it, this process keeps its own."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def test_each_program_starts_again_when_it_has_stopped() -> None:
+    """None waits for another; the database is left alone."""
+    stage = Stage("postgres", "web", "celery-worker")
+    changes = stage.renewal.begin({"A": "new"})
+    assert changes == {"restarting": ["web", "celery-worker"], "added": [], "removed": []}
+    stage.renewal.turn()
+    assert {name: process.told for name, process in stage.processes.items()} == {
+        "postgres": [],
+        "web": ["stop"],
+        "celery-worker": ["stop"],
+    }
+    stage.end("web")
+    stage.renewal.turn()
+    assert stage.processes["web"].told == ["stop", "spawn"]
+    assert stage.processes["celery-worker"].told == ["stop"]
+    stage.end("celery-worker")
+    for _ in range(3):
+        stage.renewal.turn()
+    assert stage.processes["celery-worker"].told == ["stop", "spawn"]
+
+
+def test_they_start_in_the_new_environment() -> None:
+    """And nothing of the old is left."""
+    os.environ["OLD"] = "1"
+    stage = Stage("web")
+    stage.renewal.begin({"A": "new"})
+    assert dict(os.environ) == {"A": "new"}
+    assert stage.supervisord.options.environ_expansions == {"ENV_A": "new"}
+
+
+def test_a_configuration_that_cannot_be_read_changes_nothing() -> None:
+    """The environment is the old one, and nobody is stopped."""
+    os.environ["OLD"] = "1"
+    stage = Stage("web")
+    stage.problem = "no such section"
+    with pytest.raises(RPCError, match="no such section"):
+        stage.renewal.begin({"A": "new"})
+    assert os.environ["OLD"] == "1"
+    assert stage.processes["web"].told == []
+
+
+def test_programs_come_and_go_and_become_others() -> None:
+    """Those that are new start at once, those that change when the old one has stopped."""
+    stage = Stage("celery-worker", "celery-beat")
+    stage.differences = ([group("celery-worker-high")], [group("celery-beat")], [group("celery-worker")])
+    changes = stage.renewal.begin({})
+    assert changes == {
+        "restarting": ["celery-beat"],
+        "added": ["celery-worker-high"],
+        "removed": ["celery-worker"],
+    }
+    assert "celery-worker-high" in stage.supervisord.process_groups
+    old = stage.processes["celery-beat"]
+    stage.end("celery-worker", "celery-beat")
+    stage.renewal.turn()
+    assert stage.supervisord.process_groups.keys() == {"celery-worker-high", "celery-beat"}
+    assert stage.processes["celery-beat"] is not old
+
+
+def test_what_somebody_has_stopped_stays_stopped() -> None:
+    """What supervisord has given up is tried again."""
+    stage = Stage("web", "celery-worker")
+    stage.end("web")
+    stage.processes["celery-worker"].state = ProcessStates.FATAL
+    assert stage.renewal.begin({})["restarting"] == ["celery-worker"]
+    stage.renewal.turn()
+    assert stage.processes["web"].told == []
+    assert stage.processes["celery-worker"].told == ["spawn"]
+
+
+def test_one_at_a_time() -> None:
+    """A second one is refused until the first has started all."""
+    stage = Stage("web")
+    stage.renewal.begin({})
+    with pytest.raises(RPCError, match="a reload is under way"):
+        stage.renewal.begin({})
+    stage.end("web")
+    stage.renewal.turn()
+    stage.renewal.begin({})
+
+
+def test_a_stop_ends_it() -> None:
+    """Nothing is started again."""
+    stage = Stage("web")
+    stage.renewal.begin({})
+    stage.supervisord.options.mood = SupervisorStates.SHUTDOWN
+    stage.end("web")
+    stage.renewal.turn()
+    assert stage.processes["web"].told == ["stop"]
