@@ -126,3 +126,7 @@ bench-image: .venv/.all ## what the image weighs, how fast its roles start and s
 .PHONY: bench-broker
 bench-broker: .venv/.all ## Celery brokers side by side; BENCH="--quick" takes little of each, "--help" says more
 	@$(bin)/python -m tests.bench.broker $(BENCH)
+
+.PHONY: bench-supervision
+bench-supervision: .venv/.all ## supervision beside stock supervisord, honcho and gunicorn alone; BENCH="--help" says more
+	@$(bin)/python -m tests.bench.supervision $(BENCH)
