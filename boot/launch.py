@@ -153,6 +153,11 @@ class Start:
         """The database, as the role needs it. Raises Refused."""
         _prepare(self.role, self.env, self.environ, self.log)
 
+    def rehearse(self) -> None:
+        """Load what the programs will load. Raises Refused where that fails; why is in the log."""
+        if self.log.follow("rehearse", [sys.executable, "-m", "boot.rehearse"], self.environ):
+            raise Refused("the code does not load, see above", EX_SOFTWARE)
+
     def write_files(self) -> None:
         """What supervisord, its plug-in and probes read: the facts, and program files of several workers."""
         runtime.write_facts(self.folder, self.facts())

@@ -58,6 +58,7 @@ def run() -> int:
     if changed := fixed(before, after):
         names = ", ".join(changed)
         raise launch.Refused(f"{names} has changed, which takes a stop and a start", launch.EX_CONFIG)
+    start.rehearse()
     start.prepare()
     start.write_files()
     pids = {program["name"]: program["pid"] for program in status(control)}

@@ -39,7 +39,7 @@ class Guard:
         running = {
             process.config.name: process
             for process in self._programs.all()
-            if process.get_state() in (ProcessStates.RUNNING, ProcessStates.STARTING)
+            if process.pid and process.get_state() in (ProcessStates.RUNNING, ProcessStates.STARTING)
         }
         alive = {process.pid for process in running.values()}
         self._aborted = {pid: at for pid, at in self._aborted.items() if pid in alive}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.copies import copy_tree
 from tests.system.databases import database
 from tests.system.load import Load
 from tests.system.stack import Stack
@@ -125,3 +126,19 @@ def test_without_a_stack_there_is_nothing_to_reload(tmp_path: Path) -> None:
         done = stack.doorito("reload")
     assert done.returncode == 69
     assert done.stderr == f"doorito reload: no stack runs here ({tmp_path}); start one with `doorito run`\n"
+
+
+def test_code_that_does_not_load_changes_nothing(migrated: str, tmp_path: Path) -> None:
+    """Its traceback is shown, and the old code goes on serving."""
+    tree = copy_tree(tmp_path / "tree")
+    with database(template=migrated) as url, Stack("web", root=tree, environ={"DATABASE_URL": url}) as stack:
+        stack.start()
+        pid = stack.program_pid("web")
+        views = tree / "apps/uploads/views.py"
+        views.write_text(views.read_text() + "\ndef broken(:\n")
+        done = stack.doorito("reload")
+        assert done.returncode == 70
+        assert "SyntaxError" in done.stdout
+        assert done.stderr == "doorito reload: the code does not load, see above; nothing was restarted\n"
+        assert stack.program_pid("web") == pid
+        assert stack.answers("/accounts/log-in/")
