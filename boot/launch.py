@@ -178,6 +178,11 @@ def _start(start: Start) -> NoReturn:
         lock = runtime.claim(folder)
     except runtime.RuntimeFolderError as error:
         raise Refused(str(error)) from error
+    if start.embedded:
+        try:
+            postgres.refuse_other_stack(_cluster(env))
+        except postgres.PostgresError as error:
+            raise Refused(str(error)) from error
     start.environ["DOORITO_SOCKET_MODE"] = runtime.socket_mode(lock)
     bound = _bind(env) if "web" in start.names else None
     runtime.clean(folder)

@@ -74,9 +74,36 @@ def serving(where: Cluster) -> Iterator[None]:
                     _stop(process)
 
 
+def refuse_other_stack(where: Cluster) -> None:
+    """Raises PostgresError where another stack's server has this data: they would end each other's."""
+    if where.home.exists():
+        os.close(_claim(where, 0.0))
+
+
+def _claim(where: Cluster, patience_s: float) -> int:
+    """A lock that a stack's server holds as long as it lives; its descriptor. Raises PostgresError."""
+    descriptor = os.open(where.home / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                message = (
+                    f"another stack uses the database in {where.home}; stop it, or set DOORITO_STATE_DIR"
+                )
+                raise PostgresError(message) from None
+            time.sleep(POLL_S)
+        else:
+            return descriptor
+
+
 def become_server(where: Cluster) -> None:
     """Replace this process by the server, as another user where this is root. Raises PostgresError."""
     make(where)
+    # Kept by the server and what it starts; those of one that was killed may take a moment to end.
+    os.set_inheritable(_claim(where, START_S), True)
     if pid := _postmaster(where)[0]:  # a command's own short-lived one makes way
         os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + START_S

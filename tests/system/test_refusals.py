@@ -75,6 +75,17 @@ def test_a_second_stack_is_refused_and_the_first_goes_on(stack: Stack) -> None:
     assert stack.get("/readyz")[0] == 200
 
 
+def test_a_second_stack_on_the_same_database_is_refused(stack: Stack) -> None:
+    """From another runtime folder: two servers on one folder of data would end each other's."""
+    pid = stack.program_pid("postgres")
+    with Stack("celery-worker", environ={"DOORITO_STATE_DIR": str(stack.state_dir)}) as other:
+        assert other.begin().wait() == 69
+        assert "another stack uses the database in" in other.log
+        assert "or set DOORITO_STATE_DIR" in other.log
+    assert stack.program_pid("postgres") == pid
+    assert stack.answers("/readyz")
+
+
 def test_ten_mistakes_are_ten_lines() -> None:
     """Each line has a variable's name, none has a secret's value, and the status is 78."""
     with Stack(environ=WRONG, embedded=False) as stack:

@@ -80,4 +80,4 @@ def test_a_stop_ends_with_0(image: str, db: Database) -> None:
     with db.database() as url, db.container("all", DATABASE_URL=url) as started:
         assert started.wait_until_ready().stop() == 0
         stopped = re.findall(r"stopped: (\S+)", started.log)
-        assert stopped == ["celery-beat", "celery-worker", "web"]
+        assert sorted(stopped) == ["celery-beat", "celery-worker", "web"]

@@ -100,14 +100,14 @@ def test_a_killed_supervisord_takes_its_programs_along_and_comes_back(host: Mach
     assert not before & processes(host)
 
 
-def test_a_stop_ends_every_program_in_order(host: Machine) -> None:
+def test_a_stop_ends_every_program(host: Machine) -> None:
     """KillMode=mixed: supervisord alone is told, and ends with status 0; nothing had to be killed."""
     host.run("systemctl stop doorito")
     assert (host.unit("Result"), host.unit("ExecMainStatus")) == ("success", "0")
     assert processes(host) == set()
     log = host.run("journalctl --namespace=doorito --output=cat --no-pager --lines=100")
-    stops = [log.rindex(f"stopped: {name}") for name in ("celery-beat", "celery-worker", "web")]
-    assert stops == sorted(stops)
+    since = log.rindex("received SIGTERM")
+    assert all(f"stopped: {name}" in log[since:] for name in ("celery-beat", "celery-worker", "web"))
 
 
 def test_a_wrong_configuration_is_said_and_not_repeated(host: Machine) -> None:
