@@ -35,6 +35,8 @@ class Control:
             return getattr(self._proxy, method)(*arguments)
         except xmlrpc.client.Fault as error:
             raise Refused(error.faultString) from error
+        except xmlrpc.client.ProtocolError as error:
+            raise Refused(f"supervisord answers {error.errcode} {error.errmsg}") from error
         except PermissionError as error:
             raise NotRunning(f"{self._address} may not be used; ask as the user whose stack it is") from error
         except (OSError, http.client.HTTPException) as error:

@@ -53,17 +53,18 @@ def run(role: str, arguments: Sequence[str], reload: bool) -> int:
             return _develop(arguments)
         return _pass(role, arguments)
 
-    return _to_its_end(start)
+    return to_its_end(start)
 
 
 def run_module(name: str, arguments: Sequence[str]) -> int:
     """A module of ours as a program, beside the embedded database where that is used; as `run` does."""
     env = load_or_exit()
     command = [sys.executable, "-m", name, *arguments]
-    return _to_its_end(lambda: _beside_database(command, env, children_environment(env)))
+    return to_its_end(lambda: _beside_database(command, env, children_environment(env)))
 
 
-def _to_its_end(start: Callable[[], int]) -> int:
+def to_its_end(start: Callable[[], int]) -> int:
+    """Run it; its exit status, or that of a refusal. TERM, INT and HUP end what it has begun, and then it."""
     os.chdir(BASE_DIR)
     try:
         _stop_on_signals()
@@ -98,6 +99,8 @@ def children_environment(env: Environment) -> dict[str, str]:
 
 def _refuse_what_cannot_be(reload: bool) -> None:
     """Before anything else, what each program would otherwise meet by itself. Raises Refused."""
+    if reload and roles.listens_on_path(load_or_exit().typed):
+        raise Refused("WEB_BIND: runserver cannot listen on a Unix socket; set an address", EX_CONFIG)
     if reload and not importlib.util.find_spec("watchfiles"):
         raise Refused("--reload needs watchfiles, which is not installed here; use role dev", EX_CONFIG)
     try:
@@ -158,12 +161,15 @@ class Start:
         if self.log.follow("rehearse", [sys.executable, "-m", "boot.rehearse"], self.environ):
             raise Refused("the code does not load, see above", EX_SOFTWARE)
 
-    def write_files(self) -> None:
-        """What supervisord, its plug-in and probes read: the facts, and program files of several workers."""
-        runtime.write_facts(self.folder, self.facts())
+    def made_files(self) -> dict[str, str]:
+        """Program files of several workers, by name."""
         supervisor = CONFIGURATION.parent
-        made = roles.made_files(self.reload, self.env.typed, lambda name: (supervisor / name).read_text())
-        runtime.write_made(self.folder, made)
+        return roles.made_files(self.reload, self.env.typed, lambda name: (supervisor / name).read_text())
+
+    def write_files(self) -> None:
+        """What supervisord, its plug-in and probes read."""
+        runtime.write_facts(self.folder, self.facts())
+        runtime.write_made(self.folder, self.made_files())
 
     @property
     def _postmaster_file(self) -> str:

@@ -90,9 +90,9 @@ def close() -> None:
     with contextlib.suppress(OSError):
         with _borrowed() as kept:
             name = kept.getsockname()
-        os.close(FD)
         if isinstance(name, str) and name:
-            Path(name).unlink()
+            Path(name).unlink()  # first: whoever starts next may bind there at once
+        os.close(FD)
 
 
 def hand_over(environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
 EX_CONFIG: Final = 78
+INTERRUPTED: Final = 130  # as a shell tells of SIGINT
 
 
 def add_commands(commands: Any) -> None:
@@ -72,7 +73,7 @@ def _status(options: argparse.Namespace) -> int:
 
     try:
         return command.show(options.json, options.watch)
-    except control.NotRunning as error:
+    except (control.NotRunning, control.Refused) as error:
         print(f"doorito status: {error}", file=sys.stderr)
         return EX_UNAVAILABLE
     except KeyboardInterrupt:
@@ -80,11 +81,20 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _reload(_: argparse.Namespace) -> int:
+    from boot import launch
+
+    return launch.to_its_end(_reloaded)
+
+
+def _reloaded() -> int:
     from boot import control, launch, reload
     from boot.env import InvalidEnvironment
 
     try:
         return reload.run()
+    except launch.Stopped:
+        print("doorito reload: stopped; what supervisord has begun it brings to its end", file=sys.stderr)
+        return INTERRUPTED
     except InvalidEnvironment as error:
         for problem in error.problems:
             print(f"doorito: {problem}", file=sys.stderr)

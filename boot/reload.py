@@ -6,18 +6,19 @@ restart the programs, all at once. Connections to the web server wait meanwhile 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from boot import launch
+from boot import launch, plan
 from boot.control import Control, NotRunning
 from boot.env import load
-from boot.places import BASE_DIR
+from boot.plan import Plan
 
 READY_S: Final = 120.0  # seconds beyond the stop's budget that programs may take to be ready again
 LOOK_S: Final = 0.1  # seconds between two looks at how far it is
@@ -48,21 +49,47 @@ def run() -> int:
 
     Raises NotRunning, boot.control.Refused, InvalidEnvironment and launch.Refused; nothing has changed then.
     """
-    os.chdir(BASE_DIR)
     control = Control()
+    with _alone(control.folder):
+        return _run(control)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two at once would prepare the same database. Raises launch.Refused, NotRunning."""
+    try:
+        lock = (folder / "reload.lock").open("w")
+    except OSError as error:
+        message = f"no stack runs here ({folder}); start one with `doorito run`"
+        raise NotRunning(message) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise launch.Refused("another reload is under way") from None
+        yield
+
+
+def _run(control: Control) -> int:
     started_with = environment_of(control.ask("supervisor.getPID"))
     before = json.loads((control.folder / "facts.json").read_bytes())
     env = load(base_environment(started_with, before))
     start = launch.Start(before["role"], before["reload"], env)
+    # What came of the file at any time is the file's business: the environment of supervisord's process, with
+    # which the next reload begins, is for ever that of the start.
     after = start.facts()
-    if changed := fixed(before, after):
+    after["from_file"] = sorted({*before["from_file"], *after["from_file"]})
+    changed = fixed(before, after)
+    if start.folder != control.folder:
+        changed.append("DOORITO_RUNTIME_DIR")
+    if changed:
         names = ", ".join(changed)
         raise launch.Refused(f"{names} has changed, which takes a stop and a start", launch.EX_CONFIG)
     start.rehearse()
     start.prepare()
-    start.write_files()
     pids = {program["name"]: program["pid"] for program in status(control)}
-    changes = control.ask("doorito.renew", start.environ)
+    plan.leave(control.folder, Plan(start.environ, after, start.made_files()))
+    changes = control.ask("doorito.renew")
     return _Progress(control, pids, changes).follow(before["stop_budget_s"] + READY_S)
 
 
@@ -92,7 +119,11 @@ class _Progress:
         """Until all are ready, 0; 70 where one is not within so many seconds."""
         deadline = time.monotonic() + patience_s
         while self._awaited or self._removed:
-            found = {program["name"]: program for program in status(self._control)}
+            try:
+                found = {program["name"]: program for program in status(self._control)}
+            except NotRunning:
+                print("doorito reload: the stack has ended meanwhile; its log says why", file=sys.stderr)
+                return launch.EX_SOFTWARE
             for name in sorted(self._removed - found.keys()):
                 self._removed.remove(name)
                 print(f"{name}: stopped, and no longer wanted", flush=True)

@@ -5,6 +5,7 @@ They get the values that could be read, so a rule about a variable that could no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +16,7 @@ INSECURE_DEV_KEY: Final = "django-insecure-for-development-only-0123456789-never
 # The thresholds of Django's check security.W009.
 KEY_CHARACTERS: Final = 50
 KEY_DIFFERENT_CHARACTERS: Final = 5
+GLOBBED: Final = re.compile(r"[\s*?\[]")  # what supervisord's [include] takes for more than a name
 LEAST_STOP_S: Final = 5  # seconds that the web server has to finish what it has
 YEAR_S: Final = 31_536_000  # seconds
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -34,6 +36,8 @@ def problems(typed: Typed) -> Iterator[Finding]:
     runtime_dir = typed.get("DOORITO_RUNTIME_DIR")
     if runtime_dir and not places.fits_socket(runtime_dir):
         yield "DOORITO_RUNTIME_DIR", "is too long a path for a socket (107 bytes); set a shorter one"
+    if runtime_dir and len(typed.get("CELERY_WORKERS", ())) > 1 and GLOBBED.search(str(runtime_dir)):
+        yield "DOORITO_RUNTIME_DIR", "holds a space or one of *?[; several CELERY_WORKERS take a plain path"
 
 
 def warnings(typed: Typed) -> Iterator[Finding]:

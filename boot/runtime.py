@@ -17,7 +17,7 @@ from typing import Any, Final
 from boot import drain
 from boot.places import BASE_DIR
 
-LOCK_FD: Final = 3  # below 5: those supervisord closes when it reloads
+LOCK_FD: Final = 3  # below 5: those supervisord keeps when it reloads
 CLIENT_CONFIGURATION: Final = """\
 ; Written by `doorito run`, so that this environment's supervisorctl finds the stack from any folder.
 [supervisorctl]
@@ -100,8 +100,21 @@ def made(folder: Path) -> Path:
     return folder / "programs"
 
 
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What `write_facts` has written."""
+    facts: dict[str, Any] = json.loads((folder / "facts.json").read_bytes())
+    return facts
+
+
+def read_made(folder: Path) -> dict[str, str]:
+    """Those program files that are there, by name."""
+    return {path.name: path.read_text() for path in made(folder).glob("*.conf")}
+
+
 def write_made(folder: Path, files: Mapping[str, str]) -> None:
-    """Write those program files, by name."""
+    """Write those program files, by name, in place of those that are there."""
+    for path in made(folder).glob("*.conf"):
+        path.unlink()
     if files:
         made(folder).mkdir(mode=0o700, exist_ok=True)
     for name, text in files.items():

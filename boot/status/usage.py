@@ -25,7 +25,7 @@ def measure(groups: Collection[int], proc: Path = PROC) -> dict[int, Usage]:
     for folder in proc.glob("[0-9]*"):
         try:
             # comm may hold spaces and brackets; what follows it does not
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
             group = int(fields[2])
             if group in groups:
                 before = found.get(group, Usage())

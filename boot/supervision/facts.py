@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from boot.health import Address
 
@@ -31,7 +31,11 @@ class Facts(NamedTuple):
 
     @classmethod
     def read(cls, runtime_dir: Path) -> Facts:
-        said = json.loads(Path(runtime_dir, "facts.json").read_bytes())
+        return cls.of(json.loads(Path(runtime_dir, "facts.json").read_bytes()))
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Facts:
+        """Raises KeyError, TypeError, ValueError for those of another version."""
         most, within_s = said["restarts"]
         return cls(
             log_format=said["log_format"],

@@ -41,10 +41,8 @@ class Guard:
             for process in self._programs.all()
             if process.pid and process.get_state() in (ProcessStates.RUNNING, ProcessStates.STARTING)
         }
-        alive = {process.pid for process in running.values()}
-        self._aborted = {pid: at for pid, at in self._aborted.items() if pid in alive}
         for pid in [pid for pid, at in self._aborted.items() if now >= at]:
-            self._aborted[pid] = now + ABORTED_S
+            del self._aborted[pid]
             self._signal(-pid, signal.SIGKILL)
         if now < self._next_look:
             return
@@ -53,7 +51,9 @@ class Guard:
         for name, why in self._watchdog.look(seen, now).items():
             pid = running[name].pid
             self._say(f"{name} {why}: it hangs, and is ended (watchdog)")
-            self._aborted[pid] = now + ABORTED_S
+            self._aborted[pid] = (
+                now + ABORTED_S
+            )  # and what it leaves behind: its group is all that it started
             self._signal(pid, signal.SIGABRT)
 
     def until_due(self, now: float) -> float | None:

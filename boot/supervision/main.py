@@ -20,8 +20,10 @@ from supervisor.supervisord import go
 
 from boot import listener
 from boot.supervision.facts import Facts
+from boot.supervision.plugin import HELD_SIGNALS, Plugin
 from boot.supervision.poller import Poller
 
+STOPS: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 HANDLED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2)
 # Its stop signal is the one that Python itself takes while it starts: raised in a callback there, the stop
 # would be lost. So it is held from the fork on, and `doorito postgres` lets it in.
@@ -33,6 +35,7 @@ EX_SOFTWARE: Final = 70  # sysexits.h; ours: a program failed for good
 class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
     """supervisord's options, which fork for it."""
 
+    plugin: Plugin | None = None
     starting = ""  # the program that is forked for; the plug-in says which
     holds_socket = False  # whether the web server gets its listening socket from here
 
@@ -48,7 +51,11 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
         """
         let_in = set(HANDLED)
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+            raise
         if pid == 0:
             for number in HANDLED:
                 signal.signal(number, signal.SIG_DFL)
@@ -86,12 +93,22 @@ def main(configuration: str, runtime_dir: str, announcement: list[str]) -> int:
         try:
             go(options)
         finally:
-            options.plugin.close()
+            if options.plugin:
+                options.plugin.close()
+        # Held until the next life can take them, or there is none.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HELD_SIGNALS)
         options.close_httpservers()
         options.close_logger()
-        if options.mood < SupervisorStates.RESTARTING:
-            return EX_SOFTWARE if options.plugin.failure.cause else 0
+        if options.plugin and options.plugin.failure.cause:
+            return EX_SOFTWARE
+        if options.mood < SupervisorStates.RESTARTING or _was_told_to_stop(options):
+            return 0
         first = False  # SIGHUP or `supervisorctl reload`: once more, with the files as they are now
+
+
+def _was_told_to_stop(options: Options) -> bool:
+    """By a signal that came when its loop had ended."""
+    return bool(STOPS & set(options.signal_receiver._signals_recvd))
 
 
 def _listen(runtime_dir: Path) -> bool:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from supervisor import events
 from supervisor.states import ProcessStates
+from supervisor.xmlrpc import Faults, RPCError
 
-from boot import drain, heartbeat, listener
+from boot import drain, heartbeat, listener, plan
 from boot.supervision import poller, rpc
 from boot.supervision.facts import Facts
 from boot.supervision.failure import Failure
@@ -76,10 +76,16 @@ class Plugin:
             self._say(f"exit status 70: {self.failure.cause}")
         self._output.finish()
 
-    def renew(self, environ: Mapping[str, str]) -> dict[str, list[str]]:
-        """Restart programs in this environment, and by what facts.json says now."""
-        changes = self._renewal.begin(environ)
-        facts = Facts.read(self._runtime_dir)
+    def renew(self) -> dict[str, list[str]]:
+        """Restart programs by the plan that `doorito reload` has left. Raises RPCError without it."""
+        try:
+            given = plan.take(self._runtime_dir)
+            facts = Facts.of(given.facts)
+            changes = self._renewal.begin(given, self._runtime_dir)
+        except RPCError:
+            raise
+        except Exception as error:
+            raise RPCError(Faults.FAILED, f"the plan cannot be used ({type(error).__name__})") from None
         self._reporting = facts.reporting
         self._watchdog.limits_s = facts.watchdog_s
         if self._options.holds_socket:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from supervisor.states import STOPPED_STATES, ProcessStates, SupervisorStates
 from supervisor.xmlrpc import Faults, RPCError
 
+from boot import runtime
+from boot.plan import Plan
 from boot.supervision.programs import Programs
 
 KEPT: Final = ("postgres",)  # the embedded database has nothing to renew
+BY_HAND: Final = (ProcessStates.STOPPED, ProcessStates.STOPPING)
 Changes = dict[str, list[str]]
 
 
@@ -30,21 +34,23 @@ class Renewal:
         self._removed: set[str] = set()
         self._restarting: set[str] = set()  # told to stop, and not started again yet
 
-    def begin(self, environ: Mapping[str, str]) -> Changes:
-        """Take the environment and read the configuration again; what becomes of each program, by names.
+    def begin(self, plan: Plan, runtime_dir: Path) -> Changes:
+        """Carry the plan out; what becomes of each program, by names.
 
         Raises RPCError where a renewal is under way, or the configuration cannot be read; nothing has changed
         then.
         """
         if self._restarting:
             raise RPCError(Faults.FAILED, "a reload is under way")
-        added, changed, removed = self._read(environ)
+        added, changed, removed = self._read(plan, runtime_dir)
         self._replaced = {group.name: group for group in changed}
         self._removed = {group.name for group in removed}
         renewed = [process for process in self._programs.all() if self._is_renewed(process)]
         self._restarting = {process.config.name for process in renewed}
         for process in renewed:
-            if process.get_state() not in (*STOPPED_STATES, ProcessStates.STOPPING):
+            if process.get_state() in STOPPED_STATES:
+                self._start(process.config.name, process)  # supervisord would, as it was, in this very turn
+            elif process.get_state() != ProcessStates.STOPPING:
                 process.stop()
         for group in added:
             self._supervisord.add_process_group(group)  # starts by itself
@@ -62,35 +68,47 @@ class Renewal:
         for name in sorted(self._restarting):
             process = self._programs.named(name)
             if process is None or process.get_state() in STOPPED_STATES:
-                self._restarting.remove(name)
                 self._start(name, process)
 
     def _is_renewed(self, process: Any) -> bool:
         """What somebody has stopped by hand stays stopped, unless it is to be something else."""
         name = process.config.name
         is_other = name in self._replaced or name in self._removed
-        return name not in KEPT and (is_other or process.get_state() != ProcessStates.STOPPED)
+        by_hand = process.administrative_stop and process.get_state() in BY_HAND
+        return name not in KEPT and (is_other or not by_hand)
 
     def _start(self, name: str, process: Any) -> None:
+        self._restarting.discard(name)
         if name in self._replaced or name in self._removed:
             self._supervisord.remove_process_group(name)
         if name in self._replaced:
             self._supervisord.add_process_group(self._replaced[name])  # starts by itself
         elif name not in self._removed and process is not None:
+            process.backoff = 0  # it has all its tries again
             process.spawn()
 
-    def _read(self, environ: Mapping[str, str]) -> Any:
-        """The groups that are added, changed and removed by the configuration as it is now."""
+    def _read(self, plan: Plan, runtime_dir: Path) -> Any:
+        """The groups that are added, changed and removed by the configuration as it is to be.
+
+        Files and environment are the plan's from now on, or as they were where it cannot be read.
+        """
         options = self._supervisord.options
         before, expansions = dict(os.environ), options.environ_expansions  # noqa: TID251 - it is replaced here
-        _replace(environ)
-        options.environ_expansions = {f"ENV_{name}": text for name, text in environ.items()}
+        facts = runtime.read_facts(runtime_dir)
+        made = runtime.read_made(runtime_dir)
         try:
+            runtime.write_facts(runtime_dir, plan.facts)
+            runtime.write_made(runtime_dir, plan.made)
+            _replace(plan.environ)
+            options.environ_expansions = {f"ENV_{name}": text for name, text in plan.environ.items()}
             options.process_config(do_usage=False)
-        except ValueError as error:
+        except (Exception, SystemExit) as error:  # supervisord exits where an option cannot be
             _replace(before)
             options.environ_expansions = expansions
-            raise RPCError(Faults.CANT_REREAD, str(error)) from error
+            runtime.write_facts(runtime_dir, facts)
+            runtime.write_made(runtime_dir, made)
+            message = str(error) if isinstance(error, ValueError) else type(error).__name__
+            raise RPCError(Faults.CANT_REREAD, message) from None
         return self._supervisord.diff_to_active()
 
 

@@ -6,7 +6,7 @@ same facts as numbers. An answer waits for the web server's, and supervisord's l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from supervisor.http import NOT_DONE_YET
@@ -51,12 +51,12 @@ class SupervisorInterface(SupervisorNamespaceRPCInterface):  # type: ignore[misc
         @return array result  An array of process status results
         """
         self._update("getAllProcessInfo")
-        one = super().getProcessInfo
-        names = [f"{group.config.name}:{process.config.name}" for group, process in self._all()]
-        return deferred(self._vitals.ask(), lambda: [one(name) for name in names])
+        return deferred(self._vitals.ask(), self._all_infos)
 
-    def _all(self) -> Any:
-        return self._getAllProcesses(lexical=True)
+    def _all_infos(self) -> list[Any]:
+        one = super().getProcessInfo
+        processes = self._getAllProcesses(lexical=True)
+        return [one(f"{group.config.name}:{process.config.name}") for group, process in processes]
 
     def _interpretProcessInfo(self, info: dict[str, Any]) -> str:  # noqa: N802 - supervisord's name
         description: str = super()._interpretProcessInfo(info)
@@ -67,21 +67,20 @@ class SupervisorInterface(SupervisorNamespaceRPCInterface):  # type: ignore[misc
 class DooritoInterface:
     """The namespace `doorito`."""
 
-    def __init__(self, vitals: Vitals, renew: Callable[[Mapping[str, str]], Changes]) -> None:
+    def __init__(self, vitals: Vitals, renew: Callable[[], Changes]) -> None:
         self._vitals = vitals
         self._renew = renew
 
     def getStatus(self) -> Any:  # noqa: N802 - as supervisord names its methods
         """Get what is known of all programs, first started first
 
-        @return array result  A struct each: name, state, pid, started_at, restarts, ready, reasons
+        @return array result  A struct each: name, state, pid, uptime_s, restarts, ready, reasons, processes
         """
         return deferred(self._vitals.ask(), self._vitals.status)
 
-    def renew(self, environ: dict[str, str]) -> Changes:
-        """Read the configuration again, and restart all programs in this environment
+    def renew(self) -> Changes:
+        """Read the configuration again and restart all programs, by the plan in the runtime folder
 
-        @param struct environ  All of it: names and texts
         @return struct result  Names of programs: restarting, added, removed
         """
-        return self._renew(environ)
+        return self._renew()

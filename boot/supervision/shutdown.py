@@ -38,11 +38,16 @@ class Shutdown:
         """Tell those whose time has come."""
         if self._begun_at is None:
             return
+        for process in self._programs.unstopped():
+            if process.get_state() == ProcessStates.BACKOFF:  # has no process, and will get none
+                process.give_up()
         unstopped = {process.config.name: process for process in self._programs.unstopped()}
-        for name in stopping.to_stop(list(unstopped), now - self._begun_at, self._drain_s):
-            if name == stopping.WEB:
-                self._close_listener()
-            _tell(unstopped[name])
+        due = stopping.to_stop(list(unstopped), now - self._begun_at, self._drain_s)
+        if stopping.WEB in due or stopping.WEB not in unstopped:
+            self._close_listener()
+        for name in due:
+            if unstopped[name].get_state() in (ProcessStates.RUNNING, ProcessStates.STARTING):
+                unstopped[name].stop()
 
     def until_due(self, now: float) -> float | None:
         """Seconds until somebody else is to be told."""
@@ -57,11 +62,3 @@ class Shutdown:
         if options.holds_socket and options.mood == SupervisorStates.SHUTDOWN:
             options.holds_socket = False
             listener.close()
-
-
-def _tell(process: Any) -> None:
-    state = process.get_state()
-    if state in (ProcessStates.RUNNING, ProcessStates.STARTING):
-        process.stop()
-    elif state == ProcessStates.BACKOFF:
-        process.give_up()

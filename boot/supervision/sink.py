@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -45,8 +46,9 @@ class Sink:
         self.pump()
 
     def pump(self, timeout_s: float = 0.0) -> None:
-        """Write what is kept, as far as it is taken; wait so long for each piece."""
-        while self._kept and self._takes(timeout_s):
+        """Write what is kept, as far as it is taken within so many seconds."""
+        deadline = time.monotonic() + timeout_s
+        while self._kept and self._takes(max(0.0, deadline - time.monotonic())):
             try:
                 written = os.write(self._descriptor, self._kept[:CHUNK])
             except OSError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from boot import rules
+from boot.workers import Wanted
 
 KEY = "kX0-random-enough-and-longer-than-fifty-characters-3Fq9"
 GOOD: dict[str, Any] = {
@@ -190,6 +192,15 @@ def test_the_programs_times_together_stay_within_the_budget() -> None:
         database = times.pop("postgres")
         assert max(times["celery-worker"], times["celery-beat"], times["web"] + 7) + database <= budget
         assert min(database, *times.values()) >= 2
+
+
+def test_several_workers_take_a_runtime_folder_with_a_plain_path() -> None:
+    """supervisord would look for their files by pattern, and start none."""
+    two = (Wanted((), None), Wanted((), None))
+    odd = {"DOORITO_RUNTIME_DIR": Path("/run/a b"), "CELERY_WORKERS": two}
+    assert [name for name, _ in rules.problems(odd)] == ["DOORITO_RUNTIME_DIR"]
+    assert not list(rules.problems(odd | {"CELERY_WORKERS": two[:1]}))
+    assert not list(rules.problems(odd | {"DOORITO_RUNTIME_DIR": Path("/run/ab")}))
 
 
 def test_a_drain_that_leaves_the_web_server_no_time_is_a_problem() -> None:

@@ -71,6 +71,22 @@ def test_files_are_read_again(own: Stack, folder: Path) -> None:
     assert SECRET not in own.log + done.stdout + done.stderr
 
 
+def test_what_is_no_longer_in_the_file_is_gone_for_good(own: Stack, folder: Path) -> None:
+    """Also at the next reload, and the file goes on to be what is read."""
+    right = (folder / "env").read_text()
+    for text, expected in (
+        ("EMAIL_URL=smtp://a:first@localhost:25", "first"),
+        ("", ""),
+        ("", ""),
+        ("EMAIL_URL=smtp://a:second@localhost:25", "second"),
+    ):
+        (folder / "env").write_text(f"{right}{text}\n")
+        done = own.doorito("reload")
+        assert done.returncode == 0, done.stderr
+        assert (arrived(folder, "web")["EMAIL_HOST_PASSWORD"] or "") == expected
+    (folder / "env").write_text(right)
+
+
 def test_what_is_wrong_changes_nothing(own: Stack, folder: Path) -> None:
     """All problems at once, and 78; the stack runs on as it was."""
     before = pids(own)

@@ -23,6 +23,8 @@ class Process:
         self.pid = pid
         self.laststart = 0.0
         self.delay = 0.0
+        self.backoff = 3
+        self.administrative_stop = False
         self.told: list[str] = []
 
     def get_state(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from supervisor.states import ProcessStates, SupervisorStates
 from supervisor.xmlrpc import RPCError
 
+from boot import runtime
+from boot.plan import Plan
 from boot.supervision.programs import Programs
 from boot.supervision.renewal import Renewal
 from tests.boot.supervision.fakes import Group, Process, supervisord
@@ -19,7 +22,9 @@ from tests.boot.supervision.fakes import Group, Process, supervisord
 class Stage:
     """A supervisord with these programs, whose configuration differs as it is told."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, folder: Path, *names: str) -> None:
+        self.folder = folder
+        runtime.write_facts(folder, {"old": True})
         self.processes = {name: Process(name) for name in names}
         self.supervisord = supervisord(*self.processes.values())
         self.supervisord.options.environ_expansions = {}
@@ -30,6 +35,11 @@ class Stage:
         self.differences: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
         self.problem = ""
         self.renewal = Renewal(self.supervisord, Programs(self.supervisord))
+
+    def begin(self, **environ: str) -> Any:
+        return self.renewal.begin(
+            Plan(environ, {"new": True}, {"celery-worker-high.conf": "new"}), self.folder
+        )
 
     def end(self, *names: str) -> None:
         for name in names:
@@ -62,10 +72,10 @@ def _environ() -> Iterator[None]:
     os.environ.update(before)
 
 
-def test_each_program_starts_again_when_it_has_stopped() -> None:
+def test_each_program_starts_again_when_it_has_stopped(tmp_path: Path) -> None:
     """None waits for another; the database is left alone."""
-    stage = Stage("postgres", "web", "celery-worker")
-    changes = stage.renewal.begin({"A": "new"})
+    stage = Stage(tmp_path, "postgres", "web", "celery-worker")
+    changes = stage.begin(A="new")
     assert changes == {"restarting": ["web", "celery-worker"], "added": [], "removed": []}
     stage.renewal.turn()
     assert {name: process.told for name, process in stage.processes.items()} == {
@@ -83,31 +93,35 @@ def test_each_program_starts_again_when_it_has_stopped() -> None:
     assert stage.processes["celery-worker"].told == ["stop", "spawn"]
 
 
-def test_they_start_in_the_new_environment() -> None:
+def test_they_start_in_the_new_environment(tmp_path: Path) -> None:
     """And nothing of the old is left."""
     os.environ["OLD"] = "1"
-    stage = Stage("web")
-    stage.renewal.begin({"A": "new"})
+    stage = Stage(tmp_path, "web")
+    stage.begin(A="new")
     assert dict(os.environ) == {"A": "new"}
     assert stage.supervisord.options.environ_expansions == {"ENV_A": "new"}
+    assert runtime.read_facts(tmp_path) == {"new": True}
+    assert runtime.read_made(tmp_path) == {"celery-worker-high.conf": "new"}
 
 
-def test_a_configuration_that_cannot_be_read_changes_nothing() -> None:
+def test_a_configuration_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
     """The environment is the old one, and nobody is stopped."""
     os.environ["OLD"] = "1"
-    stage = Stage("web")
+    stage = Stage(tmp_path, "web")
     stage.problem = "no such section"
     with pytest.raises(RPCError, match="no such section"):
-        stage.renewal.begin({"A": "new"})
+        stage.begin(A="new")
     assert os.environ["OLD"] == "1"
+    assert runtime.read_facts(tmp_path) == {"old": True}
+    assert runtime.read_made(tmp_path) == {}
     assert stage.processes["web"].told == []
 
 
-def test_programs_come_and_go_and_become_others() -> None:
+def test_programs_come_and_go_and_become_others(tmp_path: Path) -> None:
     """Those that are new start at once, those that change when the old one has stopped."""
-    stage = Stage("celery-worker", "celery-beat")
+    stage = Stage(tmp_path, "celery-worker", "celery-beat")
     stage.differences = ([group("celery-worker-high")], [group("celery-beat")], [group("celery-worker")])
-    changes = stage.renewal.begin({})
+    changes = stage.begin()
     assert changes == {
         "restarting": ["celery-beat"],
         "added": ["celery-worker-high"],
@@ -121,32 +135,36 @@ def test_programs_come_and_go_and_become_others() -> None:
     assert stage.processes["celery-beat"] is not old
 
 
-def test_what_somebody_has_stopped_stays_stopped() -> None:
-    """What supervisord has given up is tried again."""
-    stage = Stage("web", "celery-worker")
+def test_what_somebody_has_stopped_stays_stopped(tmp_path: Path) -> None:
+    """What supervisord has given up, or is about to start again, is tried at once, with all its tries."""
+    stage = Stage(tmp_path, "web", "celery-worker", "celery-beat")
     stage.end("web")
+    stage.processes["web"].administrative_stop = True
     stage.processes["celery-worker"].state = ProcessStates.FATAL
-    assert stage.renewal.begin({})["restarting"] == ["celery-worker"]
-    stage.renewal.turn()
+    stage.processes["celery-beat"].state = ProcessStates.EXITED
+    assert stage.begin()["restarting"] == ["celery-worker", "celery-beat"]
     assert stage.processes["web"].told == []
     assert stage.processes["celery-worker"].told == ["spawn"]
+    assert stage.processes["celery-worker"].backoff == 0
+    assert stage.processes["celery-beat"].told == ["spawn"]
+    stage.begin()
 
 
-def test_one_at_a_time() -> None:
+def test_one_at_a_time(tmp_path: Path) -> None:
     """A second one is refused until the first has started all."""
-    stage = Stage("web")
-    stage.renewal.begin({})
+    stage = Stage(tmp_path, "web")
+    stage.begin()
     with pytest.raises(RPCError, match="a reload is under way"):
-        stage.renewal.begin({})
+        stage.begin()
     stage.end("web")
     stage.renewal.turn()
-    stage.renewal.begin({})
+    stage.begin()
 
 
-def test_a_stop_ends_it() -> None:
+def test_a_stop_ends_it(tmp_path: Path) -> None:
     """Nothing is started again."""
-    stage = Stage("web")
-    stage.renewal.begin({})
+    stage = Stage(tmp_path, "web")
+    stage.begin()
     stage.supervisord.options.mood = SupervisorStates.SHUTDOWN
     stage.end("web")
     stage.renewal.turn()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from supervisor.states import ProcessStates
+import pytest
+from supervisor.states import ProcessStates, SupervisorStates
 
-from boot import drain
+from boot import drain, listener
 from boot.supervision.programs import Programs
 from boot.supervision.shutdown import Shutdown
 from tests.boot.supervision.fakes import PRIORITIES, Process, facts, supervisord
@@ -76,11 +77,28 @@ def test_the_web_server_is_told_after_its_drain(tmp_path: Path) -> None:
 
 
 def test_what_is_between_two_tries_is_given_up(tmp_path: Path) -> None:
-    """It has no process that could be told."""
-    stage = Stage(tmp_path)
-    stage.processes["celery-beat"].state = ProcessStates.BACKOFF
+    """It has no process that could be told, and gets none; its time to be told does not matter."""
+    stage = Stage(tmp_path, drain_s=4)
+    for name in ("celery-beat", "web", "postgres"):
+        stage.processes[name].state = ProcessStates.BACKOFF
     stage.shutdown.begin(0.0)
-    assert stage.processes["celery-beat"].told == ["give up"]
+    assert [stage.processes[name].told for name in ("celery-beat", "web", "postgres")] == [["give up"]] * 3
+
+
+@pytest.mark.parametrize("state", [ProcessStates.FATAL, ProcessStates.STOPPED, ProcessStates.EXITED])
+def test_nobody_waits_for_a_web_server_that_is_not_there(
+    tmp_path: Path, state: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket is closed at once, drain or not."""
+    closed: list[bool] = []
+    monkeypatch.setattr(listener, "close", lambda: closed.append(True))
+    stage = Stage(tmp_path, drain_s=4)
+    stage.supervisord.options.holds_socket = True
+    stage.supervisord.options.mood = SupervisorStates.SHUTDOWN
+    stage.processes["web"].state = state
+    stage.shutdown.begin(0.0)
+    stage.shutdown.turn(1.0)
+    assert closed == [True]
 
 
 def test_before_a_stop_nothing_is_due(tmp_path: Path) -> None:
