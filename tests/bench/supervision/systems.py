@@ -137,7 +137,7 @@ class System:
             stderr=self._log,
             start_new_session=True,
             preexec_fn=keep if held else None,
-            pass_fds=[held.fileno()] if held else (),
+            pass_fds=[listener.FD] if held else (),  # all others are closed after keep()
         )
 
     def _wait(self, condition: object) -> None:
