@@ -115,6 +115,7 @@ def throughput(ground: Ground, pairs: int, say: Say) -> list[dict[str, float]]:
         for system in (Ours, Alone) if number % 2 else (Alone, Ours):
             with system(ground) as running:
                 running.wait_until_ready()
+                time.sleep(SETTLED_S)  # until its other process takes requests as well
                 pair[running.name] = _wrk(ground.port)
         found.append(pair)
         say(f"requests a second, pair {number + 1}: {pair}")
