@@ -14,10 +14,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, NoReturn
 
-from boot import listener, ports, postgres, roles, runtime
+from boot import listener, ports, postgres, roles, runtime, stopping
 from boot.env import Environment, InvalidEnvironment, load, load_or_exit, shows_colours
 from boot.places import BASE_DIR
 from boot.supervision.lines import LineBuffer, encode, render
@@ -27,12 +26,7 @@ EX_UNAVAILABLE: Final = 69
 EX_SOFTWARE: Final = 70
 EX_CONFIG: Final = 78
 STDOUT: Final = 1
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CONFIGURATION: Final = BASE_DIR / "supervisor" / "supervisord.conf"
-
-
-class Stopped(BaseException):
-    """TERM or INT came while the start was preparing. Like KeyboardInterrupt, no error."""
 
 
 class Refused(Exception):
@@ -67,9 +61,9 @@ def to_its_end(start: Callable[[], int]) -> int:
     """Run it; its exit status, or that of a refusal. TERM, INT and HUP end what it has begun, and then it."""
     os.chdir(BASE_DIR)
     try:
-        _stop_on_signals()
+        stopping.raise_on_signals(once=False)
         return start()
-    except Stopped:
+    except stopping.Stopped:
         return 0
     except Refused as error:
         print(f"doorito: {error}", file=sys.stderr)
@@ -268,7 +262,7 @@ def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str])
     arguments = [sys.executable, "-m", module, str(CONFIGURATION), environ["DOORITO_RUNTIME_DIR"], str(read)]
     sys.stdout.flush()
     # A signal from now on waits until supervisord can take it; the plug-in lets them in.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    stopping.hold()
     os.execve(sys.executable, arguments, dict(environ))  # noqa: S606 - a list of arguments, no shell
 
 
@@ -334,12 +328,13 @@ def _beside_database(
 
 def _stay(command: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Run the command, which needs our own database, and hand signals on; its exit status."""
-    process = subprocess.Popen(command, env=environ)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
+    with stopping.held():
+        process = subprocess.Popen(command, env=environ, preexec_fn=stopping.let_through)  # no threads here
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
     while True:
         try:
             status = process.wait()
-        except Stopped:
+        except stopping.Stopped:
             process.terminate()
         else:
             return status if status >= 0 else 128 - status
@@ -347,7 +342,7 @@ def _stay(command: Sequence[str], environ: Mapping[str, str] | None = None) -> i
 
 def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) -> NoReturn:
     """Replace this process by the command. Raises Refused."""
-    for number in STOP_SIGNALS:
+    for number in stopping.SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
     try:
@@ -359,17 +354,6 @@ def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
         hint = f"did you mean {close[0]}?" if close else f"the roles are {', '.join(roles.NAMES)}"
         message = f"{command[0]} is no role, and no program that can be run ({error.strerror}); {hint}"
         raise Refused(message, EX_USAGE) from error
-
-
-def _stop_on_signals() -> None:
-    """Have TERM, INT and HUP raise Stopped, so that what was begun is ended on the way out."""
-
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise Stopped
-
-    for number in STOP_SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, stop)
 
 
 class _Log:
@@ -390,21 +374,25 @@ class _Log:
 
     def follow(self, program: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run a command to its end and say what it says; its exit status."""
-        process = subprocess.Popen(
-            command,
-            env=dict(environ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = None
         buffer = LineBuffer()
         try:
+            with stopping.held():
+                process = subprocess.Popen(
+                    command,
+                    env=dict(environ),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=stopping.let_through,  # no threads here
+                )
             assert process.stdout  # noqa: S101 - it is a pipe
             while chunk := os.read(process.stdout.fileno(), 65536):
                 self.say(program, *buffer.feed(chunk))
             self.say(program, *buffer.flush())
             return process.wait()
         except BaseException:
-            process.terminate()
-            process.wait()
+            if process:
+                process.terminate()
+                process.wait()
             raise

@@ -87,12 +87,12 @@ def _reload(_: argparse.Namespace) -> int:
 
 
 def _reloaded() -> int:
-    from boot import control, launch, reload
+    from boot import control, launch, reload, stopping
     from boot.env import InvalidEnvironment
 
     try:
         return reload.run()
-    except launch.Stopped:
+    except stopping.Stopped:
         print("doorito reload: stopped; what supervisord has begun it brings to its end", file=sys.stderr)
         return INTERRUPTED
     except InvalidEnvironment as error:

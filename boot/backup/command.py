@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from boot.backup import create, restore, stopping
+from boot import stopping
+from boot.backup import create, restore
 from boot.backup.errors import BackupError, WrongUse
 from boot.backup.progress import Progress
 from boot.env import Environment, load_or_exit
@@ -44,7 +45,7 @@ def _run(
     env = load_or_exit()
     progress = Progress(sys.stderr)
     try:
-        stopping.raise_on_signals()
+        stopping.raise_on_signals(once=True)
         facts = work(env, progress)
     except BackupError as error:
         progress.end()

@@ -11,8 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-from boot import parent
-from boot.backup import stopping
+from boot import parent, stopping
 from boot.backup.archive import CHUNK, Member
 from boot.backup.errors import ProgramFailed
 from boot.backup.tools import Tools

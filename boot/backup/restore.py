@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from boot import runtime
-from boot.backup import archive, database, media, place, server, stopping
+from boot import runtime, stopping
+from boot.backup import archive, database, media, place, server
 from boot.backup.archive import Contents
 from boot.backup.errors import Damaged, Unavailable, WrongUse
 from boot.backup.place import Place

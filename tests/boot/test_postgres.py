@@ -27,6 +27,27 @@ with postgres.serving(postgres.cluster(Path(sys.argv[1]), Path(sys.argv[2]))):
     sys.stdin.read()
 """
 
+# TERM comes while subprocess alone knows the pid of the server: its child waits for it, before its exec.
+STOPPED_ON_THE_WAY = """\
+import os, signal, sys
+from pathlib import Path
+from boot import parent, postgres, stopping
+stopping.raise_on_signals(once=False)
+asked, ask = os.pipe()
+sent, send = os.pipe()
+if not os.fork():
+    os.read(asked, 1)
+    os.kill(os.getppid(), signal.SIGTERM)
+    os._exit(0)
+os.close(send)
+parent.follow = lambda number: (os.write(ask, b"x"), os.read(sent, 1))
+try:
+    with postgres.serving(postgres.cluster(Path(sys.argv[1]), Path(sys.argv[2]))):
+        print("served", flush=True)
+except stopping.Stopped:
+    print("stopped", flush=True)
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -152,10 +173,10 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         postgres.make(impossible)
 
 
-def _command(folder: Path) -> subprocess.Popen[str]:
+def _command(folder: Path, code: str = COMMAND) -> subprocess.Popen[str]:
     """A command that needs the server until its standard input is closed."""
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, str(folder / "state"), str(folder / "run")],
+        [sys.executable, "-c", code, str(folder / "state"), str(folder / "run")],
         cwd=BASE_DIR,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -220,3 +241,11 @@ def test_a_command_that_is_stopped_while_the_server_starts_leaves_none(
         command.terminate()
         command.wait()
         assert postgres._postmaster(where) == (None, False)
+
+
+def test_a_stop_while_the_server_is_being_forked_leaves_none(where: postgres.Cluster, folder: Path) -> None:
+    """By then it has no name yet, and the kernel is not asked to end it: the command itself has to."""
+    with _command(folder, STOPPED_ON_THE_WAY) as command:
+        assert _line(command) == "stopped\n"
+        assert command.wait() == 0
+    assert postgres._postmaster(where) == (None, False)

@@ -77,4 +77,7 @@ def test_a_changed_template_is_shown(reloading: Stack) -> None:
 
 
 def _shows(stack: Stack, text: bytes) -> bool:
-    return stack.answers("/healthz") and text in stack.get("/accounts/log-in/")[1]
+    try:
+        return text in stack.get("/accounts/log-in/")[1]
+    except OSError:  # between the old server and the new one nobody listens: no socket is held here
+        return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -17,11 +19,12 @@ class Stopped(BaseException):
         self.status = 128 + number
 
 
-def raise_on_signals() -> None:
-    """From now on the first of the signals raises Stopped; later ones must not disturb the cleaning up."""
+def raise_on_signals(*, once: bool) -> None:
+    """From now on the signals raise Stopped; with `once` the first, and later ones disturb no cleaning up."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
-        ignore()
+        if once:
+            ignore()
         raise Stopped(number)
 
     for number in SIGNALS:
@@ -33,3 +36,26 @@ def ignore() -> None:
     """From now on the signals do nothing: half of what follows would be worse than all of it."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def hold() -> None:
+    """From now on signals wait, across exec too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def let_through() -> None:
+    """The end of that. A child inherits what is held: it calls this before its exec."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Signals wait until the end of the block.
+
+    A stop in the middle of subprocess.Popen would leave a process that nobody has a name for.
+    """
+    hold()
+    try:
+        yield
+    finally:
+        let_through()
