@@ -6,9 +6,11 @@ import logging.config
 import os
 from typing import Any
 
+import django
 from celery import Celery
 from celery.app.task import Task
 from celery.signals import beat_init, setup_logging, worker_before_create_process, worker_init
+from django.apps import apps
 from django.conf import settings
 from django.dispatch import receiver
 
@@ -54,3 +56,9 @@ def _beat_follows(**_: Any) -> None:
 @receiver(turned)
 def _report_beat(reasons: list[str], **_: Any) -> None:
     supervised.report(settings.RUNTIME_DIR, "celery-beat", not reasons, tuple(reasons))
+
+
+# Celery's own commands, `worker` and `beat` apart, set nothing up; to send a task and to read its result takes
+# models. Django itself, which loads this module on its way, is past its models by then.
+if not apps.models_ready:
+    django.setup()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -56,6 +57,21 @@ def test_the_command_makes_what_a_start_without_it_asks_for(database_url: str, b
         assert {"default", "high"} <= set(stack.manage(read).split())
     with psycopg.connect(database_url) as connection:
         assert connection.execute("SELECT count(*) FROM broker_queue").fetchone() == (0,)
+
+
+def test_celerys_own_commands_send_a_task_and_read_its_result(database_url: str) -> None:
+    """`celery call` and `celery result` know Django, in whose database results are."""
+    with Stack("celery-worker", environ={"DATABASE_URL": database_url}, embedded=False) as stack:
+        stack.start()
+        sent = celery(stack, "call", "uploads.rescue")
+        assert re.fullmatch(r"[0-9a-f-]{36}", sent)
+        assert celery(stack, "result", sent) == "{'rescued': 0}"
+
+
+def celery(stack: Stack, *arguments: str) -> str:
+    """What `celery -A boot ARGUMENTS` prints."""
+    command = [str(Path(sys.executable).with_name("celery")), "-A", "boot", *arguments]
+    return subprocess.check_output(command, env=stack.environ, cwd=stack.root, text=True).strip()
 
 
 def test_sqlite_works_with_a_broker_in_postgresql(broker_url: str) -> None:
