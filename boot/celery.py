@@ -58,7 +58,7 @@ def _report_beat(reasons: list[str], **_: Any) -> None:
     supervised.report(settings.RUNTIME_DIR, "celery-beat", not reasons, tuple(reasons))
 
 
-# Celery's own commands, `worker` and `beat` apart, set nothing up; to send a task and to read its result takes
+# Celery's own commands set nothing up, `worker` and `beat` apart; sending a task and reading a result take
 # models. Django itself, which loads this module on its way, is past its models by then.
 if not apps.models_ready:
     django.setup()
