@@ -13,11 +13,16 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import consumer
 from django.conf import settings
 
-from apps.broker.errors import BrokerUnusable
+from apps.broker.errors import BrokerUnusable, ResourceLocked
 from boot import supervised, workers
 from boot.env import EX_CONFIG
 
 INTERVAL_S: Final = 2.0  # seconds between two reports
+EX_UNAVAILABLE: Final = 69
+TAKEN: Final = (
+    "another worker is called %s; give one of them a name of its own: `-n NAME@%%h` (a worker whose host has "
+    "gone away keeps its name until the database notices, within 25 seconds)"
+)
 NOT_CONNECTED: Final = "not connected to the broker"
 
 
@@ -25,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Consumer(consumer.Consumer):
-    """Ends the worker with status 78 and one line where the broker is unusable, however often it is tried."""
+    """Ends the worker with one line: status 78 where the broker is unusable, 69 where its name is taken."""
 
     def start(self) -> None:
         try:
@@ -33,6 +38,10 @@ class Consumer(consumer.Consumer):
         except BrokerUnusable as error:
             logger.critical("%s", error)
             raise WorkerShutdown(EX_CONFIG) from None
+        except ResourceLocked:
+            # A worker's queue for remote control belongs to it alone, on RabbitMQ too.
+            logger.critical(TAKEN, self.hostname)
+            raise WorkerShutdown(EX_UNAVAILABLE) from None
 
     def ensure_connected(self, conn: Any) -> Any:
         """While it waits for the broker it reports: a worker that waits does not hang."""

@@ -68,6 +68,21 @@ def test_celerys_own_commands_send_a_task_and_read_its_result(database_url: str)
         assert celery(stack, "result", sent) == "{'rescued': 0}"
 
 
+def test_a_second_worker_of_the_same_name_ends_with_one_line(database_url: str) -> None:
+    """It names the mend; the first works on."""
+    with Stack("celery-worker", environ={"DATABASE_URL": database_url}, embedded=False) as stack:
+        stack.start()
+        command = [str(Path(sys.executable).with_name("celery")), "-A", "boot", "worker", "-P", "solo"]
+        done = subprocess.run(
+            command, env=stack.environ, cwd=stack.root, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 69
+        assert "another worker is called celery@" in done.stderr
+        assert "`-n NAME@%h`" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert celery(stack, "result", celery(stack, "call", "uploads.rescue"))
+
+
 def celery(stack: Stack, *arguments: str) -> str:
     """What `celery -A boot ARGUMENTS` prints."""
     command = [str(Path(sys.executable).with_name("celery")), "-A", "boot", *arguments]
