@@ -32,7 +32,7 @@ def zipped(*names: str) -> bytes:
         (b"<!DOCTYPE html><html></html>", "text/html"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "image/svg+xml"),
         (b'<?xml version="1.0"?><a/>', "application/xml"),
-        (gzip.compress(b"x"), "application/gzip"),
+        (gzip.compress(b"x", mtime=0), "application/gzip"),
         (zipped("a.txt"), "application/zip"),
         (b"\x7fELF" + bytes(60), "application/octet-stream"),
         (bytes(range(256)), "application/octet-stream"),
