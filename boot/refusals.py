@@ -27,7 +27,12 @@ REFUSALS: Final = (
     ),
     Refusal(r"pg_hba\.conf", "allow this machine and this user in the server's pg_hba.conf"),
     Refusal(
-        r"(database|role) .* does not exist|authentication failed",
+        r"authentication failed",
+        "name the user in DATABASE_URL that the server's pg_hba.conf lets in from here",
+        is_final=True,
+    ),
+    Refusal(
+        r"(database|role) .* does not exist",
         "create it on the server, or name another in DATABASE_URL",
         is_final=True,
     ),

@@ -151,7 +151,10 @@ def main(check_only: bool) -> int:
 
     django.setup()
     if not (alias := settings.BROKER_DATABASE):
-        print("the broker of CELERY_BROKER_URL is not PostgreSQL, or not used: it needs no tables")
+        scheme = str(env["CELERY_BROKER_URL"]).partition("://")[0]
+        print(
+            f"CELERY_BROKER_URL: {scheme}:// is not the broker on PostgreSQL, or not used: no tables needed"
+        )
         return 0
     try:
         wait_for_databases({alias: VARIABLES[alias]}, env["DATABASE_WAIT_S"])

@@ -44,9 +44,12 @@ def send_many(signatures: Iterable[Signature[Any]], **options: Any) -> list[Asyn
     they are part of that transaction. Above 10,000 a transaction stays open while the rest of `signatures` is
     read. On other brokers they are sent one by one.
 
-    Raises TypeError for chains, groups and chords, and what `apply_async` raises: kombu's OperationalError
-    where the broker is away.
+    Raises TypeError for anything but signatures of tasks, such as chains, groups and chords, and what
+    `apply_async` raises: kombu's OperationalError where the broker is away.
     """
+    if isinstance(signatures, Signature):  # a dict, and so an iterable of names
+        message = f"send_many takes several signatures, such as a list; {signatures!r:.200} is one"
+        raise TypeError(message)
     app = app_or_default()
     if app.conf.task_always_eager:
         return [_plain(signature).apply_async(**options) for signature in signatures]
@@ -63,7 +66,8 @@ def send_many(signatures: Iterable[Signature[Any]], **options: Any) -> list[Asyn
 def _plain(signature: Signature[Any]) -> Signature[Any]:
     if isinstance(signature, Signature) and not signature.subtask_type:
         return signature
-    message = f"{signature!r:.200} is not the signature of a task; call its own apply_async"
+    mend = "call its own apply_async" if isinstance(signature, Signature) else "such as add.s(1, 2)"
+    message = f"{signature!r:.200} is not the signature of a task; {mend}"
     raise TypeError(message)
 
 

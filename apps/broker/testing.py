@@ -93,7 +93,8 @@ class SentTasks:
     def assert_none_sent(self, task: Any = None) -> None:
         """Raises AssertionError, which says what was."""
         if self(task):
-            raise AssertionError(f"{_name(task) if task else 'No task'} was not to be sent. {self._listed()}")
+            what = f"{_name(task)} was sent" if task else "Tasks were sent"
+            raise AssertionError(f"{what}, unexpectedly. {self._listed()}")
 
     def _listed(self) -> str:
         lines = "".join(f"\n  {found}" for found in self())

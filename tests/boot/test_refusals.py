@@ -13,7 +13,7 @@ from boot.refusals import understand
         ('FATAL: password authentication failed for user "doorito"', "DATABASE_PASSWORD"),
         ("connection failed: fe_sendauth: no password supplied", "DATABASE_PASSWORD"),
         ('FATAL: role "doorito" does not exist', "create it on the server"),
-        ('FATAL: Peer authentication failed for user "doorito"', "name another in DATABASE_URL"),
+        ('FATAL: Peer authentication failed for user "doorito"', "name the user in DATABASE_URL"),
         ('FATAL: database "doorito" does not exist', "create it on the server"),
     ],
 )

@@ -108,7 +108,7 @@ class Command(BaseCommand):
 
 def _ids(options: Mapping[str, Any]) -> list[int]:
     if options["all_of"] is None:
-        return list(options["ids"])
+        return list(dict.fromkeys(options["ids"]))
     _refuse_unknown(options["all_of"])
     return deadletters.ids_of(options["all_of"])
 

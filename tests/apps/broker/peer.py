@@ -11,8 +11,15 @@ from kombu import Connection, Queue
 import boot.celery  # noqa: F401 - it registers the transport for sqla+postgresql
 from apps.broker import address
 from apps.broker.message import Message
+from apps.broker.models import Queue as StoredQueue
 
 REASON = "the process that ran it died: signal 9 (SIGKILL)"
+
+
+def lone_peer() -> Peer:
+    """A client of a broker without queues: those that another test has declared outlast its rollback."""
+    StoredQueue.objects.all().delete()
+    return Peer()
 
 
 class Peer:

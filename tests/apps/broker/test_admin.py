@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from apps.accounts.models import User
 from apps.broker.models import Consumer, DeadLetter, Message, Session
-from tests.apps.broker.peer import REASON, Peer
+from tests.apps.broker.peer import REASON, Peer, lone_peer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,7 +27,7 @@ REQUEUE, DISCARD = "put_back", "delete_selected"
 
 @pytest.fixture
 def peer(transactional_db: None) -> Iterator[Peer]:
-    with Peer() as peer:
+    with lone_peer() as peer:
         peer.declare("q")
         yield peer
 

@@ -149,8 +149,15 @@ def test_compositions_are_refused(sent_tasks: SentTasks) -> None:
     """Each of them may be sent through connections of its own, and so on its own."""
     with pytest.raises(TypeError, match="not the signature of a task; call its own apply_async"):
         send_many([add.s(1), chain(note.s("a", "b"), note.s("c"))])
-    with pytest.raises(TypeError, match="not the signature of a task"):
+    sent_tasks.assert_none_sent()
+
+
+def test_what_is_no_signature_is_refused(sent_tasks: SentTasks) -> None:
+    """A task, and one signature where several are expected."""
+    with pytest.raises(TypeError, match=r"not the signature of a task; such as add.s\(1, 2\)"):
         send_many([add])
+    with pytest.raises(TypeError, match=r"takes several signatures, such as a list; probe.add\(1\) is one"):
+        send_many(add.s(1))
     sent_tasks.assert_none_sent()
 
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from apps.broker import deadletters
 from apps.broker.deadletters import Requeued
 from apps.broker.models import DeadLetter, Message
-from tests.apps.broker.peer import REASON, Peer
+from tests.apps.broker.peer import REASON, Peer, lone_peer
 from tests.system.stack import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ WAITS_FOR_US = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactioni
 
 @pytest.fixture
 def peer(transactional_db: None) -> Iterator[Peer]:
-    with Peer() as peer:
+    with lone_peer() as peer:
         peer.declare("q", **{"x-max-priority": 9})
         yield peer
 

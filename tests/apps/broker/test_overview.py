@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.broker import overview
 from apps.broker.models import Delayed, Message, Session
 from apps.broker.overview import QueueState
-from tests.apps.broker.peer import Peer
+from tests.apps.broker.peer import Peer, lone_peer
 from tests.system.stack import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def peer(transactional_db: None) -> Iterator[Peer]:
-    with Peer() as peer:
+    with lone_peer() as peer:
         yield peer
 
 
@@ -43,7 +43,7 @@ def hours_of(queue: str) -> int:
 
 def test_an_empty_queue_is_listed() -> None:
     """By name, with nothing in it."""
-    with Peer() as peer:
+    with lone_peer() as peer:
         peer.declare("b", "a")
         assert overview.queues() == [QueueState("a"), QueueState("b")]
 

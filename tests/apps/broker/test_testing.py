@@ -109,7 +109,10 @@ def test_a_failure_says_what_was_sent_instead(sent_tasks: SentTasks) -> None:
     assert str(wrong_number.value) == f"probe.add was sent 1 time(s) instead of 2. {listed}"
     with pytest.raises(AssertionError) as wrong_task:
         sent_tasks.assert_none_sent(add)
-    assert str(wrong_task.value) == f"probe.add was not to be sent. {listed}"
+    assert str(wrong_task.value) == f"probe.add was sent, unexpectedly. {listed}"
+    with pytest.raises(AssertionError) as any_task:
+        sent_tasks.assert_none_sent()
+    assert str(any_task.value) == f"Tasks were sent, unexpectedly. {listed}"
     with pytest.raises(TypeError, match="a sent task has no colour"):
         sent_tasks.assert_sent(add, colour="red")
 
