@@ -34,6 +34,10 @@ CONNECT: Final[Mapping[str, str]] = {
 }
 POOL_SIZE: Final = 5  # connections kept for the next publisher of this process; more are opened as needed
 
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_SECRETS: Final = re.compile(
+    r"([?&](?:password|sslpassword|scram_client_key|scram_server_key|oauth_client_secret)=)[^&]*"
+)
 _HOSTS: Final = re.compile(r"^(?P<scheme>[^:/]+://(?:[^@/]*@)?)(?P<hosts>[^/?]*,[^/?]*)(?P<rest>.*)$")
 
 
@@ -82,10 +86,10 @@ def of(client: kombu.Connection) -> URL:
 
 
 def masked(address: str, mask: str) -> str:
-    """The URL with its password hidden, also one in its options."""
+    """The URL with its password hidden, and all secrets in its options."""
     # SQLAlchemy takes for one what is before the @, also a slash or a question mark.
     hidden = re.sub(r"(://[^:@/?]*:)[^@]*(?=@)", rf"\g<1>{mask}", address)
-    return re.sub(r"([?&]password=)[^&]*", rf"\g<1>{mask}", hidden)
+    return _SECRETS.sub(rf"\g<1>{mask}", hidden)
 
 
 def libpq(url: URL) -> dict[str, Any]:

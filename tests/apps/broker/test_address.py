@@ -76,6 +76,7 @@ def test_what_cannot_be_read_is_not_repeated(given: str) -> None:
         ("sqla+postgresql://u:se/cret?@h/db?a=b", "sqla+postgresql://u:**@h/db?a=b"),
         ("sqla+postgresql://u:secret@a:1,b:2/db", "sqla+postgresql://u:**@a:1,b:2/db"),
         ("sqla+postgresql://h/db?password=secret&a=b", "sqla+postgresql://h/db?password=**&a=b"),
+        ("sqla+postgresql://h/db?sslpassword=secret&a=b", "sqla+postgresql://h/db?sslpassword=**&a=b"),
         ("sqla+postgresql://h/db?a=b&password=secret", "sqla+postgresql://h/db?a=b&password=**"),
         ("sqla+postgresql://u@h:5432/db", "sqla+postgresql://u@h:5432/db"),
         ("sqla+postgresql://h:5432/db", "sqla+postgresql://h:5432/db"),
