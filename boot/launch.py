@@ -13,28 +13,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from boot import listener, ports, postgres, roles, runtime, stopping
-from boot.env import Environment, InvalidEnvironment, load, load_or_exit, shows_colours
+from boot.env import Environment, InvalidEnvironment, load, load_or_exit
 from boot.places import BASE_DIR
-from boot.supervision.lines import LineBuffer, encode, render
+from boot.start import CONFIGURATION, EX_CONFIG, Refused, Start, children_environment, cluster, prepare
+from boot.startlog import StartLog
 
 EX_USAGE: Final = 64
-EX_UNAVAILABLE: Final = 69
-EX_SOFTWARE: Final = 70
-EX_CONFIG: Final = 78
-STDOUT: Final = 1
-CONFIGURATION: Final = BASE_DIR / "supervisor" / "supervisord.conf"
-
-
-class Refused(Exception):
-    """The start cannot go on; the message says why and what to do."""
-
-    def __init__(self, message: str, status: int = EX_UNAVAILABLE) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def run(role: str, arguments: Sequence[str], reload: bool) -> int:
@@ -70,27 +57,6 @@ def to_its_end(start: Callable[[], int]) -> int:
         return error.status
 
 
-def children_environment(env: Environment) -> dict[str, str]:
-    """What programs inherit: the process environment over the file, places made absolute.
-
-    Free text goes through unchanged. The file's name does not: its values are here already.
-    """
-    environ = dict(env.merged)
-    environ.pop("DOORITO_ENV_FILE", None)
-    for name in ("DOORITO_RUNTIME_DIR", "DOORITO_STATE_DIR", "MEDIA_ROOT", "STATIC_ROOT"):
-        environ[name] = str(env[name])
-    for name in ("DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION"):
-        environ[name] = env[name]
-    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ.get("PATH", os.defpath)])
-    # What is printed comes out when it is printed, also into a pipe: `migrate` shows its progress.
-    environ.setdefault("PYTHONUNBUFFERED", "1")
-    # What the watchdog aborts writes down where its threads stand.
-    environ.setdefault("PYTHONFAULTHANDLER", "1")
-    # gunicorn looks for its configuration before it looks at the working folder.
-    environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BASE_DIR), environ.get("PYTHONPATH")]))
-    return environ
-
-
 def _refuse_what_cannot_be(reload: bool) -> None:
     """Before anything else, what each program would otherwise meet by itself. Raises Refused."""
     if reload and roles.listens_on_path(load_or_exit().typed):
@@ -117,59 +83,6 @@ def _supervise(role: str, reload: bool) -> NoReturn:
         raise SystemExit(error.status) from error
 
 
-class Start:
-    """What a start of a supervised role decides and does before supervisord; a reload does it again."""
-
-    def __init__(self, role: str, reload: bool, env: Environment) -> None:
-        self.role = role
-        self.reload = reload
-        self.env = env
-        self.folder: Path = env["DOORITO_RUNTIME_DIR"]
-        self.embedded = roles.is_embedded(env.typed, env.sources)
-        self.names = roles.programs(role, self.embedded, env.typed)
-        made = str(runtime.made(self.folder))
-        ours = roles.supervisor_environment(role, self.names, reload, env.typed, made)
-        self.environ = children_environment(env) | ours
-        self.log = _Log(env["LOG_FORMAT"])
-
-    def facts(self) -> dict[str, Any]:
-        """See `roles.facts`; and what a reload has to know of this start."""
-        env_file = self.env["DOORITO_ENV_FILE"]
-        return {
-            **roles.facts(self.role, self.names, self.reload, self.env.typed, self._postmaster_file),
-            "coloured": self.log.is_coloured,
-            "reload": self.reload,
-            "embedded": self.embedded,
-            "env_file": str(env_file) if env_file else "",
-            "from_file": sorted(
-                name for name, source in self.env.sources.items() if source.startswith("file ")
-            ),
-        }
-
-    def prepare(self) -> None:
-        """The database, as the role needs it. Raises Refused."""
-        _prepare(self.role, self.env, self.environ, self.log)
-
-    def rehearse(self) -> None:
-        """Load what the programs will load. Raises Refused where that fails; why is in the log."""
-        if self.log.follow("rehearse", [sys.executable, "-m", "boot.rehearse"], self.environ):
-            raise Refused("the code does not load, see above", EX_SOFTWARE)
-
-    def made_files(self) -> dict[str, str]:
-        """Program files of several workers, by name."""
-        supervisor = CONFIGURATION.parent
-        return roles.made_files(self.reload, self.env.typed, lambda name: (supervisor / name).read_text())
-
-    def write_files(self) -> None:
-        """What supervisord, its plug-in and probes read."""
-        runtime.write_facts(self.folder, self.facts())
-        runtime.write_made(self.folder, self.made_files())
-
-    @property
-    def _postmaster_file(self) -> str:
-        return str(_cluster(self.env).data / "postmaster.pid")
-
-
 def _start(start: Start) -> NoReturn:
     env, folder, log = start.env, start.folder, start.log
     for warning in env.warnings:
@@ -180,13 +93,13 @@ def _start(start: Start) -> NoReturn:
         raise Refused(str(error)) from error
     if start.embedded:
         try:
-            postgres.refuse_other_stack(_cluster(env))
+            postgres.refuse_other_stack(cluster(env))
         except postgres.PostgresError as error:
             raise Refused(str(error)) from error
     start.environ["DOORITO_SOCKET_MODE"] = runtime.socket_mode(lock)
     bound = _bind(env) if "web" in start.names else None
     runtime.clean(folder)
-    is_first = start.embedded and not _cluster(env).data.exists()
+    is_first = start.embedded and not cluster(env).data.exists()
     with _database(env, start.embedded, log):
         start.prepare()
     start.write_files()
@@ -225,17 +138,13 @@ def _other(port: int) -> int:
     return port + 1 if port < 65535 else port - 1
 
 
-def _cluster(env: Environment) -> postgres.Cluster:
-    return postgres.cluster(env["DOORITO_STATE_DIR"], env["DOORITO_RUNTIME_DIR"])
-
-
 @contextlib.contextmanager
-def _database(env: Environment, embedded: bool, log: _Log) -> Iterator[None]:
+def _database(env: Environment, embedded: bool, log: StartLog) -> Iterator[None]:
     """The embedded server, where there is one, for as long as preparing needs it."""
     if not embedded:
         yield
         return
-    where = _cluster(env)
+    where = cluster(env)
     if not where.data.exists():
         log.say("doorito", f"making a PostgreSQL database in {where.home}")
     try:
@@ -243,14 +152,6 @@ def _database(env: Environment, embedded: bool, log: _Log) -> Iterator[None]:
             yield
     except postgres.PostgresError as error:
         raise Refused(str(error)) from error
-
-
-def _prepare(role: str, env: Environment, environ: Mapping[str, str], log: _Log) -> None:
-    options = ["--migrate"] if roles.runs_migrations(role, env.typed) else []
-    status = log.follow("prepare", [sys.executable, "-m", "boot.prepare", *options], environ)
-    if status:
-        known = {1: EX_SOFTWARE}  # Python's own, for what nobody has foreseen
-        raise Refused("the start was given up, see above", known.get(status, max(status, EX_UNAVAILABLE)))
 
 
 def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str]) -> NoReturn:
@@ -268,14 +169,14 @@ def _become_supervisord(environ: Mapping[str, str], announcement: Sequence[str])
 
 def _develop(arguments: Sequence[str]) -> int:
     env = load_or_exit()
-    log = _Log(env["LOG_FORMAT"])
+    log = StartLog(env["LOG_FORMAT"])
     if roles.listens_on_path(env.typed):
         raise Refused("WEB_BIND: runserver cannot listen on a Unix socket; set an address", EX_CONFIG)
     _bind(env).close()
     environ = children_environment(env)
     embedded = roles.is_embedded(env.typed, env.sources)
     with _database(env, embedded, log):
-        _prepare("dev", env, environ, log)
+        prepare("dev", env, environ, log)
         _make_room_for_static_files(env, environ)
         if status := subprocess.run(roles.collectstatic(), env=environ, check=False).returncode:
             return status
@@ -322,7 +223,7 @@ def _beside_database(
     """Become the command; or run it, where it needs our own database, for as long as that serves."""
     if not roles.is_embedded(env.typed, env.sources):
         return _become(command, environ)
-    with _database(env, True, _Log(env["LOG_FORMAT"])):
+    with _database(env, True, StartLog(env["LOG_FORMAT"])):
         return _stay(command, environ)
 
 
@@ -354,45 +255,3 @@ def _become(command: Sequence[str], environ: Mapping[str, str] | None = None) ->
         hint = f"did you mean {close[0]}?" if close else f"the roles are {', '.join(roles.NAMES)}"
         message = f"{command[0]} is no role, and no program that can be run ({error.strerror}); {hint}"
         raise Refused(message, EX_USAGE) from error
-
-
-class _Log:
-    """The launcher's own lines on standard output, like those of programs."""
-
-    def __init__(self, log_format: str) -> None:
-        self._log_format = log_format
-        self.is_coloured = log_format == "text" and shows_colours(sys.stdout)
-
-    def say(self, program: str, *lines: str) -> None:
-        """Write lines; whoever read them may have gone, which is no reason not to start."""
-        sys.stdout.flush()
-        for line in lines:
-            data = encode(render(program, line, self._log_format, coloured=self.is_coloured))
-            with contextlib.suppress(OSError):
-                while data:
-                    data = data[os.write(STDOUT, data) :]
-
-    def follow(self, program: str, command: Sequence[str], environ: Mapping[str, str]) -> int:
-        """Run a command to its end and say what it says; its exit status."""
-        process = None
-        buffer = LineBuffer()
-        try:
-            with stopping.held():
-                process = subprocess.Popen(
-                    command,
-                    env=dict(environ),
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    preexec_fn=stopping.let_through,  # no threads here
-                )
-            assert process.stdout  # noqa: S101 - it is a pipe
-            while chunk := os.read(process.stdout.fileno(), 65536):
-                self.say(program, *buffer.feed(chunk))
-            self.say(program, *buffer.flush())
-            return process.wait()
-        except BaseException:
-            if process:
-                process.terminate()
-                process.wait()
-            raise

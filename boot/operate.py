@@ -87,7 +87,7 @@ def _reload(_: argparse.Namespace) -> int:
 
 
 def _reloaded() -> int:
-    from boot import control, launch, reload, stopping
+    from boot import control, reload, start, stopping
     from boot.env import InvalidEnvironment
 
     try:
@@ -100,7 +100,7 @@ def _reloaded() -> int:
             print(f"doorito: {problem}", file=sys.stderr)
         print("doorito reload: nothing was restarted", file=sys.stderr)
         return EX_CONFIG
-    except launch.Refused as error:
+    except start.Refused as error:
         print(f"doorito reload: {error}; nothing was restarted", file=sys.stderr)
         return error.status
     except (control.NotRunning, control.Refused) as error:

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from boot import launch, plan
+from boot import plan
 from boot.control import Control, NotRunning
 from boot.env import load
 from boot.plan import Plan
+from boot.start import EX_CONFIG, EX_SOFTWARE, Refused, Start
 
 READY_S: Final = 120.0  # seconds beyond the stop's budget that programs may take to be ready again
 LOOK_S: Final = 0.1  # seconds between two looks at how far it is
@@ -47,7 +48,7 @@ def fixed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 def run() -> int:
     """Check, prepare, restart; the exit status.
 
-    Raises NotRunning, boot.control.Refused, InvalidEnvironment and launch.Refused; nothing has changed then.
+    Raises NotRunning, InvalidEnvironment, and the Refused of control and of start; nothing has changed then.
     """
     control = Control()
     with _alone(control.folder):
@@ -56,7 +57,7 @@ def run() -> int:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two at once would prepare the same database. Raises launch.Refused, NotRunning."""
+    """Two at once would prepare the same database. Raises boot.start.Refused, NotRunning."""
     try:
         lock = (folder / "reload.lock").open("w")
     except OSError as error:
@@ -66,7 +67,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise launch.Refused("another reload is under way") from None
+            raise Refused("another reload is under way") from None
         yield
 
 
@@ -74,7 +75,7 @@ def _run(control: Control) -> int:
     started_with = environment_of(control.ask("supervisor.getPID"))
     before = json.loads((control.folder / "facts.json").read_bytes())
     env = load(base_environment(started_with, before))
-    start = launch.Start(before["role"], before["reload"], env)
+    start = Start(before["role"], before["reload"], env)
     # What came of the file at any time is the file's business: the environment of supervisord's process, with
     # which the next reload begins, is for ever that of the start.
     after = start.facts()
@@ -84,7 +85,7 @@ def _run(control: Control) -> int:
         changed.append("DOORITO_RUNTIME_DIR")
     if changed:
         names = ", ".join(changed)
-        raise launch.Refused(f"{names} has changed, which takes a stop and a start", launch.EX_CONFIG)
+        raise Refused(f"{names} has changed, which takes a stop and a start", EX_CONFIG)
     start.rehearse()
     start.prepare()
     pids = {program["name"]: program["pid"] for program in status(control)}
@@ -123,7 +124,7 @@ class _Progress:
                 found = {program["name"]: program for program in status(self._control)}
             except NotRunning:
                 print("doorito reload: the stack has ended meanwhile; its log says why", file=sys.stderr)
-                return launch.EX_SOFTWARE
+                return EX_SOFTWARE
             for name in sorted(self._removed - found.keys()):
                 self._removed.remove(name)
                 print(f"{name}: stopped, and no longer wanted", flush=True)
@@ -145,7 +146,7 @@ class _Progress:
             program = found.get(name, {"reasons": ["it is gone"], "state": ""})
             why = "; ".join(program["reasons"]) or program["state"]
             print(f"doorito reload: {name} is not ready again: {why}", file=sys.stderr)
-        return launch.EX_SOFTWARE
+        return EX_SOFTWARE
 
 
 def status(control: Control) -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from boot import postgres, roles
 from boot.doctor.deployment import Deployment
 from boot.env import EX_CONFIG, Environment
-from boot.launch import children_environment
 from boot.places import BASE_DIR
 from boot.reference import HARMLESS, HIDDEN
+from boot.start import children_environment
 
 PATIENCE_S: Final = 20.0  # seconds for all questions; a connection is given up after 5 for each address
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")

@@ -14,8 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from boot import heartbeat, launch, runtime
+from boot import heartbeat, runtime
 from boot.env import load
+from boot.start import Start
 from tests.servers import postgres
 from tests.system.stack import ROOT, free_port
 
@@ -44,7 +45,7 @@ class Ground:
             "CELERY_TASK_ALWAYS_EAGER": "false",
             "SUPERVISE_RESTARTS": "1000",
         }
-        self.start = launch.Start("all", False, load(given))
+        self.start = Start("all", False, load(given))
         os.close(runtime.private(self.runtime_dir))
         self.environ: dict[str, str] = {**self.start.environ, "DOORITO_SOCKET_MODE": "0600"}
         self.command: dict[str, str] = {name: _command(name, self.environ) for name in PROGRAMS}

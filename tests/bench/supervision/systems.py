@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from boot import listener
-from boot.launch import CONFIGURATION
+from boot.start import CONFIGURATION
 from tests.bench.supervision.ground import PROGRAMS, Ground
 from tests.system.stack import PATIENCE_S, ROOT
 
