@@ -5,13 +5,18 @@ Standard library only, so that the plug-in can read it without Django.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
 import os
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+SIZE: Final = 512  # bytes of a report, at least: the next one, a bit longer, is to fit in its place
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +52,29 @@ def report(
     """Say whether `program` is ready, replacing atomically what it said before.
 
     The file holds `{"at": CLOCK_BOOTTIME seconds, "ready": bool, "reasons": [...], "processes": number or
-    null, "exempt": bool}`. A folder that is full is logged: it is no reason for a program to end.
+    null, "exempt": bool}`. Where the disk is full, it is written over what is there, since nobody is to think
+    that the program hangs; what cannot be written at all is logged, and no reason to end.
     """
     target = path(runtime_dir, program)
-    fact = Fact(now(), ready, reasons, processes, exempt)._asdict()
+    said = json.dumps(Fact(now(), ready, reasons, processes, exempt)._asdict()).encode().ljust(SIZE)
     draft = target.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
     try:
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        draft.write_text(json.dumps(fact))
+        draft.write_bytes(said)
         draft.replace(target)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+            if error.errno in FULL and _write_over(target, said):
+                return
         logger.warning("%s cannot be written: %s", target, error.strerror)
+
+
+def _write_over(target: Path, said: bytes) -> bool:
+    """Takes no room; whether the old content was long enough."""
+    with target.open("r+b", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        return len(said) <= size and os.pwrite(file.fileno(), said.ljust(size), 0) == size
 
 
 def read(runtime_dir: str | Path, program: str) -> Fact | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import stat
 import subprocess
@@ -35,6 +36,31 @@ def test_a_report_that_cannot_be_written_ends_nothing(
     heartbeat.report(tmp_path, "web", ready=True)
     assert not heartbeat.is_ready(tmp_path, "web")
     assert "cannot be written" in caplog.text
+
+
+def test_on_a_full_disk_a_report_is_written_over_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A healthy program must not look as if it hung, and nothing half-written is left."""
+    heartbeat.report(tmp_path, "web", ready=True)
+    before = heartbeat.read(tmp_path, "web")
+
+    def write_bytes(self: Path, data: bytes) -> int:
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    heartbeat.report(tmp_path, "web", ready=False, reasons=("draining",))
+    after = heartbeat.read(tmp_path, "web")
+    assert before
+    assert after
+    assert after.at > before.at
+    assert after.reasons == ("draining",)
+    assert caplog.text == ""
+    heartbeat.report(tmp_path, "web", ready=False, reasons=("x" * 600,))
+    heartbeat.report(tmp_path, "celery-beat", ready=True)
+    assert caplog.text.count("cannot be written: No space left on device") == 2
+    assert [path.name for path in (tmp_path / "heartbeat").iterdir()] == ["web.json"]
 
 
 def test_the_last_report_holds_until_it_is_forgotten(tmp_path: Path) -> None:
