@@ -32,12 +32,22 @@ FIXED: Final = {
 
 
 def base_environment(started_with: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, str]:
-    """The environment that the start was given, of the one that supervisord was: less what came of its file.
+    """The environment that the start was given, of the one that supervisord was: less what the start added.
 
-    The file is to be read again, and what is no longer in it is to be gone.
+    That came of its file, which is to be read again, where what is gone is to be gone; or of defaults.
     """
-    base = {name: text for name, text in started_with.items() if name not in facts["from_file"]}
+    base = {name: text for name, text in started_with.items() if name not in facts["not_given"]}
     return base | ({"DOORITO_ENV_FILE": facts["env_file"]} if facts["env_file"] else {})
+
+
+def continued(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of what runs from now on, with those that are the first start's for ever.
+
+    The next reload begins with supervisord's own environment, which is that of the start: what once was not
+    given to it stays the file's business. Where the log goes is not where the reload is typed.
+    """
+    not_given = sorted({*before["not_given"], *after["not_given"]})
+    return {**after, "not_given": not_given, "coloured": before["coloured"]}
 
 
 def fixed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -76,10 +86,7 @@ def _run(control: Control) -> int:
     before = json.loads((control.folder / "facts.json").read_bytes())
     env = load(base_environment(started_with, before))
     start = Start(before["role"], before["reload"], env)
-    # What came of the file at any time is the file's business: the environment of supervisord's process, with
-    # which the next reload begins, is for ever that of the start.
-    after = start.facts()
-    after["from_file"] = sorted({*before["from_file"], *after["from_file"]})
+    after = continued(before, start.facts())
     changed = fixed(before, after)
     if start.folder != control.folder:
         changed.append("DOORITO_RUNTIME_DIR")

@@ -51,9 +51,8 @@ class Start:
             "reload": self.reload,
             "embedded": self.embedded,
             "env_file": str(env_file) if env_file else "",
-            "from_file": sorted(
-                name for name, source in self.env.sources.items() if source.startswith("file ")
-            ),
+            # Those of the file, and places that `children_environment` fills in.
+            "not_given": sorted(name for name, source in self.env.sources.items() if source != "environment"),
         }
 
     def prepare(self) -> None:

@@ -6,6 +6,7 @@ supervisord restarts them by itself: whoever has asked for it may go away meanwh
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -28,9 +29,8 @@ class Renewal:
     def __init__(self, supervisord: Any, programs: Programs) -> None:
         self._supervisord = supervisord
         self._programs = programs
-        self._replaced: dict[
-            str, Any
-        ] = {}  # configurations of groups whose program is to be another, by name
+        self._replaced: dict[str, Any] = {}  # configurations of groups that are to be others, by name
+        self._down: set[str] = set()  # stopped by hand
         self._removed: set[str] = set()
         self._restarting: set[str] = set()  # told to stop, and not started again yet
 
@@ -45,7 +45,9 @@ class Renewal:
         added, changed, removed = self._read(plan, runtime_dir)
         self._replaced = {group.name: group for group in changed}
         self._removed = {group.name for group in removed}
-        renewed = [process for process in self._programs.all() if self._is_renewed(process)]
+        processes = [process for process in self._programs.all() if process.config.name not in KEPT]
+        self._down = {process.config.name for process in processes if _is_down(process)}
+        renewed = [process for process in processes if self._is_renewed(process.config.name)]
         self._restarting = {process.config.name for process in renewed}
         for process in renewed:
             if process.get_state() in STOPPED_STATES:
@@ -56,7 +58,7 @@ class Renewal:
             self._supervisord.add_process_group(group)  # starts by itself
         names = [process.config.name for process in renewed]
         return {
-            "restarting": [name for name in names if name not in self._removed],
+            "restarting": [name for name in names if name not in self._removed | self._down],
             "added": [group.name for group in added],
             "removed": sorted(self._removed),
         }
@@ -70,12 +72,9 @@ class Renewal:
             if process is None or process.get_state() in STOPPED_STATES:
                 self._start(name, process)
 
-    def _is_renewed(self, process: Any) -> bool:
-        """What somebody has stopped by hand stays stopped, unless it is to be something else."""
-        name = process.config.name
-        is_other = name in self._replaced or name in self._removed
-        by_hand = process.administrative_stop and process.get_state() in BY_HAND
-        return name not in KEPT and (is_other or not by_hand)
+    def _is_renewed(self, name: str) -> bool:
+        """What somebody has stopped by hand stays stopped; it may have to be something else."""
+        return name not in self._down or name in self._replaced or name in self._removed
 
     def _start(self, name: str, process: Any) -> None:
         self._restarting.discard(name)
@@ -83,9 +82,18 @@ class Renewal:
             self._supervisord.remove_process_group(name)
         if name in self._replaced:
             self._supervisord.add_process_group(self._replaced[name])  # starts by itself
+            if name in self._down:
+                self._keep_down(name)
         elif name not in self._removed and process is not None:
             process.backoff = 0  # it has all its tries again
             process.spawn()
+
+    def _keep_down(self, name: str) -> None:
+        """As if it had been stopped by hand after its start."""
+        process = self._programs.named(name)
+        if process:
+            process.laststart = time.time()  # supervisord starts what has never been started
+            process.administrative_stop = True
 
     def _read(self, plan: Plan, runtime_dir: Path) -> Any:
         """The groups that are added, changed and removed by the configuration as it is to be.
@@ -110,6 +118,10 @@ class Renewal:
             message = str(error) if isinstance(error, ValueError) else type(error).__name__
             raise RPCError(Faults.CANT_REREAD, message) from None
         return self._supervisord.diff_to_active()
+
+
+def _is_down(process: Any) -> bool:
+    return bool(process.administrative_stop) and process.get_state() in BY_HAND
 
 
 def _replace(environ: Mapping[str, str]) -> None:

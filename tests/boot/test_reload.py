@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from boot import reload
+from boot import env, reload
+from boot.start import Start
 
 
 def test_what_came_of_the_file_is_left_to_the_file() -> None:
     """It is read again; what was given by the process environment stays."""
     started_with = {"A": "given", "B": "of the file", "PATH": "/bin"}
-    facts = {"from_file": ["B"], "env_file": "/etc/site/environment"}
+    facts = {"not_given": ["B"], "env_file": "/etc/site/environment"}
     assert reload.base_environment(started_with, facts) == {
         "A": "given",
         "PATH": "/bin",
@@ -18,7 +19,7 @@ def test_what_came_of_the_file_is_left_to_the_file() -> None:
 
 def test_without_a_file_nothing_is_left_out() -> None:
     """And none is named."""
-    assert reload.base_environment({"A": "1"}, {"from_file": [], "env_file": ""}) == {"A": "1"}
+    assert reload.base_environment({"A": "1"}, {"not_given": [], "env_file": ""}) == {"A": "1"}
 
 
 def test_what_only_a_start_can_change_is_named() -> None:
@@ -30,3 +31,19 @@ def test_what_only_a_start_can_change_is_named() -> None:
         "DOORITO_STATE_DIR",
         "DATABASE_URL or DOORITO_EMBEDDED_POSTGRES",
     ]
+
+
+def test_what_only_the_first_start_knows_holds_for_ever() -> None:
+    """What it was not given, and whether its log goes to a terminal."""
+    before = {"not_given": ["A", "B"], "coloured": True, "role": "all"}
+    after = {"not_given": ["B", "C"], "coloured": False, "role": "all", "backlog": 64}
+    assert reload.continued(before, after) == {
+        "not_given": ["A", "B", "C"], "coloured": True, "role": "all", "backlog": 64
+    }  # fmt: skip
+
+
+def test_places_that_a_start_fills_in_are_not_given_to_it() -> None:
+    """Or its defaults would win over the file for ever."""
+    facts = Start("all", False, env.load({"WEB_PORT": "8123"})).facts()
+    assert {"DOORITO_RUNTIME_DIR", "MEDIA_ROOT", "STATIC_ROOT"} <= set(facts["not_given"])
+    assert "WEB_PORT" not in facts["not_given"]

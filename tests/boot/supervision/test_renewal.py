@@ -150,6 +150,20 @@ def test_what_somebody_has_stopped_stays_stopped(tmp_path: Path) -> None:
     stage.begin()
 
 
+def test_what_somebody_has_stopped_stays_stopped_as_something_else(tmp_path: Path) -> None:
+    """Another time to stop, say: it is replaced, and neither starts nor is waited for."""
+    stage = Stage(tmp_path, "web", "celery-beat")
+    stage.end("celery-beat")
+    stage.processes["celery-beat"].administrative_stop = True
+    stage.differences = ([], [group("celery-beat")], [])
+    old = stage.processes["celery-beat"]
+    assert stage.begin()["restarting"] == ["web"]
+    new = stage.processes["celery-beat"]
+    assert new is not old
+    assert new.laststart > 0
+    assert new.administrative_stop
+
+
 def test_one_at_a_time(tmp_path: Path) -> None:
     """A second one is refused until the first has started all."""
     stage = Stage(tmp_path, "web")
