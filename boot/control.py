@@ -7,7 +7,7 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from boot import health
 
@@ -34,7 +34,8 @@ class Control:
         try:
             return getattr(self._proxy, method)(*arguments)
         except xmlrpc.client.Fault as error:
-            raise Refused(error.faultString) from error
+            stops = error.faultCode == Faults.SHUTDOWN_STATE
+            raise Refused("the stack is being stopped" if stops else error.faultString) from error
         except xmlrpc.client.ProtocolError as error:
             raise Refused(f"supervisord answers {error.errcode} {error.errmsg}") from error
         except PermissionError as error:

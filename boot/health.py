@@ -84,7 +84,10 @@ def probe(role: str | None = None, folder: Path | None = None) -> list[Health]:
         return _unknown(role, f"{where} cannot be read ({error.strerror}); ask as the user whose stack it is")
     except (ValueError, TypeError, KeyError):
         return _unknown(role, f"{where / 'facts.json'} was written by another version")
-    return [_ask(program, known, where) for program in _chosen(role, known)]
+    chosen = _chosen(role, known)
+    if known.role != "dev" and not runtime.is_locked(where):  # `dev` is no stack, and holds no lock
+        return [Health(program, False, ("no stack runs here any more",)) for program in chosen]
+    return [_ask(program, known, where) for program in chosen]
 
 
 def report(found: Sequence[Health]) -> str:

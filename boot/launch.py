@@ -98,11 +98,16 @@ def _start(start: Start) -> NoReturn:
             raise Refused(str(error)) from error
     start.environ["DOORITO_SOCKET_MODE"] = runtime.socket_mode(lock)
     bound = _bind(env) if "web" in start.names else None
-    runtime.clean(folder)
-    is_first = start.embedded and not cluster(env).data.exists()
-    with _database(env, start.embedded, log):
-        start.prepare()
-    start.write_files()
+    try:
+        runtime.clean(folder)
+        is_first = start.embedded and not cluster(env).data.exists()
+        with _database(env, start.embedded, log):
+            start.prepare()
+        start.write_files()
+    except BaseException:  # a stop by a signal as well
+        if bound:
+            listener.discard(bound)
+        raise
     status_command = runtime.point_supervisorctl(folder)
     lines = roles.announcement(start.role, env.typed, env.sources, status_command, is_first)
     runtime.keep(lock)

@@ -46,7 +46,7 @@ def bind(address: str, port: int) -> socket.socket:
 def _bind_path(path: Path) -> socket.socket:
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise NoSocket(f"{path} is a file, and no socket")
+            raise NoSocket(f"{path} is there, and is no socket")
         if _answers(path):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         path.unlink()  # of a server that was killed
@@ -67,6 +67,14 @@ def _answers(path: Path) -> bool:
         except ConnectionRefusedError:
             return False
     return True
+
+
+def discard(bound: socket.socket) -> None:
+    """Close one that nobody will listen on; a Unix socket's file goes as well."""
+    name = bound.getsockname()
+    bound.close()
+    if isinstance(name, str) and name:
+        Path(name).unlink(missing_ok=True)
 
 
 def keep(bound: socket.socket) -> None:

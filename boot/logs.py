@@ -22,11 +22,16 @@ PROBES = ("/healthz", "/readyz")
 
 
 class WithoutProbes(logging.Filter):
-    """Drops what gunicorn tells of probes that found all well: every few seconds, and no news."""
+    """Drops what is told of probes every few seconds: gunicorn's lines of those that found all well, and
+    Django's of those that did not, which it takes for errors. The answer says why, and the status does.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         asked = record.args if isinstance(record.args, dict) else {}
-        return not (asked.get("U") in PROBES and str(asked.get("s")) == "200")
+        is_well = asked.get("U") in PROBES and str(asked.get("s")) == "200"
+        request = getattr(record, "request", None)
+        is_refused = getattr(record, "status_code", None) == 503 and getattr(request, "path", "") in PROBES
+        return not (is_well or is_refused)
 
 
 def logging_config(level: str, log_format: str) -> dict[str, Any]:
@@ -41,7 +46,10 @@ def logging_config(level: str, log_format: str) -> dict[str, Any]:
         # Those that bring handlers of their own would write each record twice.
         "filters": {"probes": {"()": WithoutProbes}},
         "loggers": dict.fromkeys(("django", "django.server", "gunicorn.error"), ours)
-        | {"gunicorn.access": ours if level == "debug" else {**ours, "filters": ["probes"]}}
+        | dict.fromkeys(
+            ("gunicorn.access", "django.request"),
+            ours if level == "debug" else {**ours, "filters": ["probes"]},
+        )
         # At INFO it tells of every log-in twice; a lock-out is a warning.
         | {"axes": {"level": "WARNING" if level == "info" else level.upper()}},
     }

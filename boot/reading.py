@@ -78,7 +78,10 @@ def examine(registry: Registry, process: Raw) -> Environment:
         problems += [f"{v.name}: is required in Production; accepted: {v.kind.accepted}" for v in missing]
     known = {name: value for name, value in typed.items() if name not in unreadable}
     problems += [f"{name}: {message}" for name, message in rules.problems(known)]
-    warnings = () if problems else tuple(f"{name}: {message}" for name, message in rules.warnings(known))
+    warnings: tuple[str, ...] = ()
+    if not problems:
+        doubtful = _doubtful(in_file, {*registry, *_file_names(registry)})
+        warnings = (*doubtful, *(f"{name}: {message}" for name, message in rules.warnings(known)))
     return Environment(known, texts, sources, tuple(problems), warnings, merged)
 
 
@@ -103,6 +106,16 @@ def _misspelt(given: Raw, known: set[str]) -> list[str]:
         elif name.startswith("DOORITO_") and not _is_set_for_us(name, given):
             found.append(f"{on_one_line(name)}: is no variable of Doorito; `doorito env` lists them")
     return found
+
+
+def _doubtful(in_file: Raw, known: set[str]) -> list[str]:
+    """Names in the file that are close to one of ours that is set; outside of it they may be anybody's."""
+    pairs = ((name, difflib.get_close_matches(name.upper(), known, n=1, cutoff=CLOSE)) for name in in_file)
+    return [
+        f"{on_one_line(name)}: is no variable of Doorito; did you mean {close[0]}?"
+        for name, close in sorted(pairs)
+        if close and name not in known
+    ]
 
 
 def _is_set_for_us(name: str, given: Raw) -> bool:

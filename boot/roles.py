@@ -136,7 +136,7 @@ def facts(
         "restarts": [typed["SUPERVISE_RESTARTS"], typed["SUPERVISE_RESTARTS_WITHIN_S"]],
         "watchdog_s": {name: typed[limits[kind(name)]] for name in reporters},
         "drain_s": typed["WEB_DRAIN_S"],
-        "processes": processes(names, typed),
+        "processes": processes(reporters, typed),
         "stop_budget_s": typed["STOP_BUDGET_S"],
     }
 
@@ -188,7 +188,9 @@ def announcement(
     """
     if "web" not in SUPERVISED[role]:
         return [f"ready: role {role}"]
-    lines = [f"ready: {typed['PUBLIC_URL']}"]
+    # The default names a port, on which nobody listens where the web server has a Unix socket.
+    has_url = not listens_on_path(typed) or sources["PUBLIC_URL"] != "default"
+    lines = [f"ready: {typed['PUBLIC_URL'] if has_url else web_address(typed)}"]
     source = sources.get("DJANGO_SUPERUSER_PASSWORD", "")
     if source.startswith("file ") and is_embedded(typed, sources):
         password = f"first password {typed['DJANGO_SUPERUSER_PASSWORD']}" if is_first else "first password"

@@ -143,7 +143,7 @@ def point_supervisorctl(folder: Path) -> str:
     command = Path(sys.prefix, "bin", "supervisorctl")
     with contextlib.suppress(OSError):
         told = _told(target)
-        if told != folder and not (told and _is_locked(told)):
+        if told != folder and not (told and is_locked(told)):
             target.parent.mkdir(exist_ok=True)
             draft = target.with_suffix(f".{os.getpid()}")
             draft.write_text(CLIENT_CONFIGURATION.format(runtime_dir=folder))
@@ -176,7 +176,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _is_locked(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
+    """Whether a stack runs in it, or starts."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:

@@ -34,6 +34,8 @@ def parse(items: Sequence[str]) -> dict[str, int]:
         name, equals, number = item.partition("=")
         if not (equals and number.isascii() and number.isdigit() and 1 <= int(number) <= capacity.MOST):
             raise Wrong(f"{item!r} is not of the form PROGRAM=N, with N from 1 to {capacity.MOST}")
+        if name in wanted:
+            raise Wrong(f"{name} is named twice")
         wanted[name] = int(number)
     return wanted
 

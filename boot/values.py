@@ -134,7 +134,10 @@ def _bind(value: str) -> str:
     """An IP address; or the path of a Unix socket behind `unix:`."""
     if not value.startswith("unix:"):
         return _ip_address(value)
-    path = str(absolute(_text(value.removeprefix("unix:"))))
+    given = _text(value.removeprefix("unix:"))
+    if not given or given.endswith("/"):
+        raise ValidationError("names no socket")
+    path = str(absolute(given))
     if len(path.encode()) > SOCKET_PATH_BYTES:
         raise ValidationError(f"is too long a path for a socket ({SOCKET_PATH_BYTES} bytes)")
     return f"unix:{path}"

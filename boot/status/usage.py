@@ -1,9 +1,13 @@
-"""What programs use of the machine: a program is a process group, with all that it has started (proc(5))."""
+"""What programs use of the machine: a program is a process group, with all that it has started (proc(5)).
+
+Also with processes that have made groups of their own, as PostgreSQL's do, as long as their parents live.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,18 +26,40 @@ class Usage(NamedTuple):
 def measure(groups: Collection[int], proc: Path = PROC) -> dict[int, Usage]:
     """What each of these process groups uses now; those that are gone are left out."""
     found: dict[int, Usage] = {}
+    processes = dict(_processes(proc))
+    for pid, process in processes.items():
+        group = _group(process, processes, groups)
+        if group is not None:
+            with contextlib.suppress(OSError):  # has ended meanwhile
+                before = found.get(group, Usage())
+                memory = _memory(proc / str(pid))
+                found[group] = Usage(before.memory + memory, before.cpu_s + process.cpu_s)
+    return found
+
+
+class _Process(NamedTuple):
+    parent: int
+    group: int
+    cpu_s: float
+
+
+def _processes(proc: Path) -> Iterator[tuple[int, _Process]]:
     for folder in proc.glob("[0-9]*"):
-        try:
+        with contextlib.suppress(OSError):  # has ended meanwhile
             # comm may hold spaces and brackets; what follows it does not
             fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            group = int(fields[2])
-            if group in groups:
-                before = found.get(group, Usage())
-                cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_S
-                found[group] = Usage(before.memory + _memory(folder), before.cpu_s + cpu_s)
-        except OSError:  # has ended meanwhile
-            continue
-    return found
+            cpu_s = (int(fields[11]) + int(fields[12])) / TICKS_S
+            yield int(folder.name), _Process(int(fields[1]), int(fields[2]), cpu_s)
+
+
+def _group(process: _Process, processes: Mapping[int, _Process], groups: Collection[int]) -> int | None:
+    """Whose it is: its own group's, or that of the nearest of those that it descends from."""
+    seen: _Process | None = process
+    while seen is not None:
+        if seen.group in groups:
+            return seen.group
+        seen = processes.get(seen.parent)
+    return None
 
 
 def shares(before: Mapping[int, Usage], after: Mapping[int, Usage], elapsed_s: float) -> dict[int, float]:

@@ -21,6 +21,7 @@ class Failure:
         self._exits = facts.on_failure == EXIT
         self._restarts = restarts
         self._output = output
+        self._ends: dict[str, str] = {}  # how the last process of each program ended
 
     def take(self, facts: Facts) -> None:
         """Other settings hold from now on."""
@@ -28,7 +29,7 @@ class Failure:
 
     def on_death(self, event: Any) -> None:
         """A program has ended without being asked to."""
-        name = event.process.config.name
+        name = self._note_end(event)
         why = self._restarts.died(name, time.monotonic())
         if why and not self._is_stopping:
             self._restarts.forget(name)
@@ -36,7 +37,7 @@ class Failure:
 
     def on_failed_start(self, event: Any) -> None:
         """It ended before it counted as started, and is tried again."""
-        self._restarts.failed_start(event.process.config.name)
+        self._restarts.failed_start(self._note_end(event))
 
     def on_fatal(self, event: Any) -> None:
         """supervisord has given up on a program that never lived long enough to count as started."""
@@ -47,13 +48,18 @@ class Failure:
         """Somebody stopped it; what comes next is another story."""
         self._restarts.forget(event.process.config.name)
 
+    def _note_end(self, event: Any) -> str:
+        name: str = event.process.config.name
+        self._ends[name] = self._options.last_end
+        return name
+
     @property
     def _is_stopping(self) -> bool:
         return bool(self._options.mood < SupervisorStates.RUNNING)
 
     def _fail(self, name: str, why: str) -> None:
-        last = self._output.last_line(name)
-        said = f"{name} {why}" + (f"; it last said: {last}" if last else "")
+        end, last = self._ends.get(name), self._output.last_line(name)
+        said = f"{name} {why}" + (f" ({end})" if end else "") + (f"; it last said: {last}" if last else "")
         if self._exits:
             self.cause = said
             self._output.say("doorito", f"{said}; stopping everything (SUPERVISE_ON_FAILURE=exit)")

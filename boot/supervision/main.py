@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from supervisor.options import ServerOptions
+from supervisor.options import ServerOptions, decode_wait_status
 from supervisor.states import SupervisorStates
 from supervisor.supervisord import go
 
@@ -42,6 +42,7 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
     def __init__(self) -> None:
         super().__init__()
         self.poller: Poller = Poller(self)
+        self.last_end = ""  # how the process that is being looked after has ended, in supervisord's words
 
     def fork(self) -> int:
         """Fork so that a signal reaches a child that has not become its program yet.
@@ -63,6 +64,13 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
                 let_in.remove(signal.SIGINT)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, let_in)
         return pid
+
+    def waitpid(self) -> tuple[int | None, int | None]:
+        """supervisord tells its log, and nobody else, which signal it was."""
+        pid, status = super().waitpid()
+        if pid:
+            self.last_end = decode_wait_status(status)[1]
+        return pid, status
 
     def close_fd(self, fd: int) -> None:
         """A child closes all that it inherited, but for what it is to be given."""

@@ -57,7 +57,7 @@ class Output:
             self._sink.write(self._rendered(program, line))
 
     def last_line(self, program: str) -> str:
-        """The last that `program` wrote and was not empty."""
+        """The last that this process of `program` wrote and was not empty."""
         return self._last.get(program, "")
 
     def turn(self, now: float) -> None:
@@ -110,6 +110,8 @@ class Output:
 
     def _on_state(self, event: Any) -> None:
         name = event.process.config.name
+        if isinstance(event, events.ProcessStateStartingEvent):
+            self._last.pop(name, None)  # what its next process says is another's
         if isinstance(event, ENDS):
             self._take(name, self._buffers[name].flush())
             self.say(name, *self._tracebacks[name].flush())

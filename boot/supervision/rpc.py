@@ -15,6 +15,11 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 if TYPE_CHECKING:
     from boot.supervision.vitals import Vitals
 
+# What only looks is answered during a stop as well, where supervisord itself refuses everything.
+LOOKS: Final = frozenset(
+    {"getAPIVersion", "getSupervisorVersion", "getIdentification", "getState", "getPID", "getProcessInfo",
+     "getAllProcessInfo"}
+)  # fmt: skip
 Changes = dict[str, list[str]]
 AGAIN_S: Final = 0.01  # seconds between two looks at an answer that waits
 
@@ -35,6 +40,10 @@ class SupervisorInterface(SupervisorNamespaceRPCInterface):  # type: ignore[misc
     def __init__(self, supervisord: Any, vitals: Vitals) -> None:
         super().__init__(supervisord)
         self._vitals = vitals
+
+    def _update(self, text: str) -> None:
+        if text not in LOOKS:
+            super()._update(text)
 
     def getProcessInfo(self, name: str) -> Any:  # noqa: N802 - supervisord's name
         """Get info about a process named name, with its readiness in the description

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from supervisor.states import ProcessStates
+
 from boot import health, heartbeat
 from boot.supervision.facts import Facts
 from boot.supervision.probe import Probe
@@ -64,6 +66,8 @@ class Vitals:
         name = process.config.name
         if not is_alive(process):
             return None
+        if process.get_state() == ProcessStates.STOPPING:
+            return health.Health(name, False, ("is stopping",))
         if name == "web":
             return self._web if self._probe is None else self._probe.answer or self._web
         if name == "postgres":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -22,10 +23,12 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The runtime folder that a probe looks in."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The runtime folder that a probe looks in; a stack has it."""
     monkeypatch.setenv("DOORITO_RUNTIME_DIR", str(tmp_path))
-    return tmp_path
+    lock = runtime.claim(tmp_path)
+    yield tmp_path
+    os.close(lock)
 
 
 def start(folder: Path, *programs: str, port: int = 9) -> None:
@@ -43,6 +46,7 @@ def start(folder: Path, *programs: str, port: int = 9) -> None:
 def answer(request: pytest.FixtureRequest) -> Iterator[int]:
     """The port of a server that answers one request with the test's bytes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
 
         def serve() -> None:
             connection, _ = server.accept()
@@ -79,6 +83,14 @@ def test_all_that_are_ready_are_healthy(folder: Path, answer: int, capsys: Captu
     assert cli.main(["health"]) == 0
     ready = "postgres: ready\nweb: ready\ncelery-worker: ready\ncelery-beat: ready\n"
     assert capsys.readouterr().out == ready
+
+
+def test_a_stack_that_was_killed_is_not_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fresh the reports are that it has left."""
+    monkeypatch.setenv("DOORITO_RUNTIME_DIR", str(tmp_path))
+    start(tmp_path, "celery-beat")
+    heartbeat.report(tmp_path, "celery-beat", ready=True)
+    assert health.probe() == [Health("celery-beat", False, ("no stack runs here any more",))]
 
 
 @pytest.mark.parametrize(

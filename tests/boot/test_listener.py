@@ -117,7 +117,7 @@ def test_a_unix_socket_that_somebody_serves_is_in_use(path: Path) -> None:
 def test_a_file_is_not_replaced(path: Path) -> None:
     """Somebody has mistyped the path."""
     path.write_text("precious")
-    with pytest.raises(listener.NoSocket, match="is a file"):
+    with pytest.raises(listener.NoSocket, match="is no socket"):
         listener.bind(f"unix:{path}", 0)
     assert path.read_text() == "precious"
 

@@ -34,6 +34,32 @@ def logged(level: str, log_format: str) -> list[str]:
     return done.stderr.splitlines()
 
 
+PROBED = """
+import logging.config, sys, types
+from boot.logs import logging_config
+logging.config.dictConfig(logging_config(sys.argv[1], "text"))
+for path in ("/readyz", "/uploads/"):
+    about = {"status_code": 503, "request": types.SimpleNamespace(path=path)}
+    logging.getLogger("django.request").error("Service Unavailable: %s", path, extra=about)
+    for status in (200, 503):
+        logging.getLogger("gunicorn.access").info("%(U)s %(s)s", {"U": path, "s": status})
+"""
+
+
+def test_probes_are_no_news_unless_one_asks_for_everything() -> None:
+    """Every few seconds: that all is well, and an error for each answer that says otherwise."""
+
+    def said(level: str) -> list[str]:
+        command = [sys.executable, "-c", PROBED, level]
+        done = subprocess.run(command, cwd=BASE_DIR, capture_output=True, text=True, check=True)
+        return [line.partition(": ")[2] for line in done.stderr.splitlines()]
+
+    assert said("info") == [
+        "/readyz 503", "Service Unavailable: /uploads/", "/uploads/ 200", "/uploads/ 503"
+    ]  # fmt: skip
+    assert len(said("debug")) == 6
+
+
 def test_each_record_is_written_once_as_a_line_for_people() -> None:
     """Loggers that others bring handlers for do not write a record twice; debug is left out at info."""
     lines = logged("info", "text")

@@ -204,6 +204,14 @@ def test_ordinary_environments_cause_no_false_alarm() -> None:
         assert problems({**environ, **dict.fromkeys(names, "x")}) == []
 
 
+def test_a_misspelt_name_in_the_file_is_mentioned_beside_the_right_one(tmp_path: Path) -> None:
+    """The file is Doorito's own; what is set elsewhere may be anybody's."""
+    found = from_file(tmp_path, "WEB_WORKERS=2\nWEB_WORKRES=3\n", WEB_WORKRS="4")
+    assert found.warnings[0] == "WEB_WORKRES: is no variable of Doorito; did you mean WEB_WORKERS?"
+    assert found.problems == ()
+    assert found["WEB_WORKERS"] == 2
+
+
 @pytest.mark.parametrize(
     ("name", "beside"),
     [

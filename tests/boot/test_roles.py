@@ -214,6 +214,13 @@ def test_the_announcement_says_where_how_to_look_and_how_to_stop() -> None:
         assert "made up" not in "\n".join(roles.announcement("all", TYPED, sources, "status", True))
 
 
+def test_a_unix_socket_is_announced_where_no_url_leads_to_it() -> None:
+    """The default of PUBLIC_URL names a port; what somebody has set leads to a proxy."""
+    typed = {**TYPED, "WEB_BIND": "unix:/run/site/web.sock"}
+    for source, said in (("default", "unix:/run/site/web.sock"), ("environment", TYPED["PUBLIC_URL"])):
+        assert roles.announcement("web", typed, {"PUBLIC_URL": source}, "", False)[0] == f"ready: {said}"
+
+
 def test_a_later_announcement_says_where_the_first_password_is_and_not_what_it_is() -> None:
     """Somebody may look over a shoulder, and it may have been changed."""
     made_up = {"DJANGO_SUPERUSER_PASSWORD": "file .env.local", "DATABASE_URL": "default"}

@@ -49,6 +49,21 @@ def test_a_group_is_counted_whole(group: int) -> None:
     assert found[group].cpu_s >= 0.15
 
 
+def test_what_has_left_the_group_is_counted_with_its_parent(group: int) -> None:
+    """PostgreSQL's processes make groups of their own."""
+    command = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as child:
+        try:
+            assert child.stdout
+            child.stdout.readline()
+            found = usage.measure({os.getpgrp(), group})
+            alone = usage.measure({child.pid})[child.pid]
+        finally:
+            child.kill()
+    assert found[os.getpgrp()].memory > alone.memory > 0
+    assert found[group].memory > 20_000_000  # nearer than the group that it was started from
+
+
 def test_our_own_group_is_another(group: int) -> None:
     """By the kernel's word, not by names."""
     assert usage.measure({os.getpgrp()})[os.getpgrp()].memory > 0

@@ -57,7 +57,7 @@ class Group:
 def supervisord(*processes: Process, mood: int = SupervisorStates.RUNNING) -> Any:
     """One that runs these."""
     groups = {process.config.name: Group(process) for process in processes}
-    options = SimpleNamespace(mood=mood, holds_socket=False)
+    options = SimpleNamespace(mood=mood, holds_socket=False, last_end="terminated by SIGKILL")
     return SimpleNamespace(process_groups=groups, options=options, stop_groups=list(groups.values()))
 
 

@@ -43,14 +43,15 @@ WEB = event(Process("web"))
 
 
 def test_one_death_too_many_ends_the_stack(options: Any, said: Said) -> None:
-    """With its cause."""
+    """With its cause: how its last process ended, and what that said last."""
     found = failure(options, said)
     for _ in range(2):
         found.on_death(WEB)
     assert options.mood == SupervisorStates.RUNNING
     found.on_death(WEB)
     assert options.mood == SupervisorStates.SHUTDOWN
-    assert found.cause == "web ended 3 times within 0 s; it last said: the last word of web"
+    cause = "web ended 3 times within 0 s (terminated by SIGKILL); it last said: the last word of web"
+    assert found.cause == cause
 
 
 def test_one_that_never_started_ends_the_stack(options: Any, said: Said) -> None:
@@ -72,8 +73,8 @@ def test_others_may_be_kept_up(options: Any, said: Said) -> None:
     assert options.mood == SupervisorStates.RUNNING
     assert found.cause is None
     assert [line.split(";")[0] for line in said.lines] == [
-        "web ended 3 times within 0 s",
-        "web could not be started, however often it was tried",
+        "web ended 3 times within 0 s (terminated by SIGKILL)",
+        "web could not be started, however often it was tried (terminated by SIGKILL)",
     ]
 
 

@@ -43,6 +43,19 @@ def test_supervisords_own_records_are_lines_as_well(capfd: Captured) -> None:
     assert record["level"] == "INFO"
 
 
+def test_a_new_process_has_said_nothing_yet(capfd: Captured) -> None:
+    """What the one before it said last is no reason why this one ended."""
+    output, process = Output(facts()), _process("web")
+    output.subscribe()
+    try:
+        events.notify(events.ProcessLogStdoutEvent(process, 1, b"all is well\n"))
+        assert output.last_line("web") == "all is well"
+        events.notify(events.ProcessStateStartingEvent(process, 0))
+        assert output.last_line("web") == ""
+    finally:
+        events.clear()
+
+
 def test_lines_of_two_programs_do_not_mix(capfd: Captured) -> None:
     """Each has a buffer of its own; what one leaves unfinished comes out when it ends."""
     output = Output(facts())
