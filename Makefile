@@ -19,7 +19,7 @@ run dev migrate superuser shell env: export DOORITO_ENV_FILE ?= .env.local
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-25s %s\n", $$1, $$2 }'
 
 .PHONY: setup
 setup: .venv/.run .env.local ## make .venv and .env.local, start nothing

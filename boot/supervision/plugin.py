@@ -49,7 +49,9 @@ class Plugin:
         self.failure = Failure(self._options, facts, self.vitals.restarts, self._output)
         self._watchdog = Watchdog(facts.watchdog_s)
         self._guard = Guard(self._programs, self._watchdog, runtime_dir, self._say)
-        self._renewal = Renewal(supervisord, self._programs)
+        self._renewal = Renewal(
+            supervisord, self._programs, lambda name: heartbeat.is_ready(runtime_dir, name)
+        )
         self._shutdown = Shutdown(supervisord, self._programs, runtime_dir, facts)
 
     def install(self) -> None:
@@ -131,7 +133,7 @@ class Plugin:
             self._waker.wake()  # the loop handles one signal a turn
         self.vitals.turn(now)
         self._guard.turn(now)
-        self._renewal.turn()
+        self._renewal.turn(now)
         self._shutdown.turn(now)
         self._output.turn(now)
         if self._announcement and all(self._is_ready(process) for process in self._programs.all()):
@@ -143,6 +145,7 @@ class Plugin:
         dues = (
             poller.until_due(self._programs.all(), time.time()),
             self._guard.until_due(now),
+            self._renewal.until_due(),
             self._shutdown.until_due(now),
             self._output.until_due(now),
             rpc.AGAIN_S if self.vitals.is_awaited(now) else None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,9 @@ from boot.plan import Plan
 from boot.supervision.programs import Programs
 
 KEPT: Final = ("postgres",)  # the embedded database has nothing to renew
+FIRST: Final = "web"  # requests wait for it, tasks do not mind
+HEAD_START_S: Final = 10.0  # seconds at most that it has the processors for itself
+LOOK_S: Final = 0.05  # seconds between two looks whether it has reported
 BY_HAND: Final = (ProcessStates.STOPPED, ProcessStates.STOPPING)
 Changes = dict[str, list[str]]
 
@@ -26,9 +29,11 @@ Changes = dict[str, list[str]]
 class Renewal:
     """Stops each program, and starts it again as it is to be now."""
 
-    def __init__(self, supervisord: Any, programs: Programs) -> None:
+    def __init__(self, supervisord: Any, programs: Programs, has_reported: Callable[[str], bool]) -> None:
         self._supervisord = supervisord
         self._programs = programs
+        self._has_reported = has_reported
+        self._first_until: float | None = None  # monotonic; from the moment when the first is started
         self._replaced: dict[str, Any] = {}  # configurations of groups that are to be others, by name
         self._down: set[str] = set()  # stopped by hand
         self._removed: set[str] = set()
@@ -49,6 +54,7 @@ class Renewal:
         self._down = {process.config.name for process in processes if _is_down(process)}
         renewed = [process for process in processes if self._is_renewed(process.config.name)]
         self._restarting = {process.config.name for process in renewed}
+        self._first_until = None
         for process in renewed:
             if process.get_state() in STOPPED_STATES:
                 self._start(process.config.name, process)  # supervisord would, as it was, in this very turn
@@ -63,14 +69,24 @@ class Renewal:
             "removed": sorted(self._removed),
         }
 
-    def turn(self) -> None:
-        """Start those that have stopped."""
+    def turn(self, now: float) -> None:
+        """Start those that have stopped; the web server has a head start. `now` is monotonic."""
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
             self._restarting.clear()
-        for name in sorted(self._restarting):
+        for name in sorted(self._restarting, key=lambda name: name != FIRST):
             process = self._programs.named(name)
-            if process is None or process.get_state() in STOPPED_STATES:
+            has_stopped = process is None or process.get_state() in STOPPED_STATES
+            if has_stopped and (name == FIRST or not self._waits_for_first(now)):
                 self._start(name, process)
+                if name == FIRST:
+                    self._first_until = now + HEAD_START_S
+
+    def until_due(self) -> float | None:
+        """Seconds until there is something to do that no event tells of."""
+        return LOOK_S if self._restarting and self._first_until is not None else None
+
+    def _waits_for_first(self, now: float) -> bool:
+        return self._first_until is not None and now < self._first_until and not self._has_reported(FIRST)
 
     def _is_renewed(self, name: str) -> bool:
         """What somebody has stopped by hand stays stopped; it may have to be something else."""

@@ -15,8 +15,10 @@ from supervisor.xmlrpc import RPCError
 from boot import runtime
 from boot.plan import Plan
 from boot.supervision.programs import Programs
-from boot.supervision.renewal import Renewal
+from boot.supervision.renewal import HEAD_START_S, Renewal
 from tests.boot.supervision.fakes import Group, Process, supervisord
+
+NOW = 1000.0
 
 
 class Stage:
@@ -34,7 +36,8 @@ class Stage:
         self.supervisord.remove_process_group = self._remove
         self.differences: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
         self.problem = ""
-        self.renewal = Renewal(self.supervisord, Programs(self.supervisord))
+        self.reported: set[str] = set()
+        self.renewal = Renewal(self.supervisord, Programs(self.supervisord), self.reported.__contains__)
 
     def begin(self, **environ: str) -> Any:
         return self.renewal.begin(
@@ -73,23 +76,54 @@ def _environ() -> Iterator[None]:
 
 
 def test_each_program_starts_again_when_it_has_stopped(tmp_path: Path) -> None:
-    """None waits for another; the database is left alone."""
-    stage = Stage(tmp_path, "postgres", "web", "celery-worker")
+    """The database is left alone."""
+    stage = Stage(tmp_path, "postgres", "celery-worker", "celery-beat")
     changes = stage.begin(A="new")
-    assert changes == {"restarting": ["web", "celery-worker"], "added": [], "removed": []}
-    stage.renewal.turn()
+    assert changes == {"restarting": ["celery-worker", "celery-beat"], "added": [], "removed": []}
+    stage.renewal.turn(NOW)
     assert {name: process.told for name, process in stage.processes.items()} == {
         "postgres": [],
-        "web": ["stop"],
         "celery-worker": ["stop"],
+        "celery-beat": ["stop"],
     }
-    stage.end("web")
-    stage.renewal.turn()
-    assert stage.processes["web"].told == ["stop", "spawn"]
+    stage.end("celery-beat")
+    stage.renewal.turn(NOW)
+    assert stage.processes["celery-beat"].told == ["stop", "spawn"]
     assert stage.processes["celery-worker"].told == ["stop"]
     stage.end("celery-worker")
     for _ in range(3):
-        stage.renewal.turn()
+        stage.renewal.turn(NOW)
+    assert stage.processes["celery-worker"].told == ["stop", "spawn"]
+
+
+def test_the_web_server_has_a_head_start(tmp_path: Path) -> None:
+    """While it loads the others wait: so do requests, and all of them at once would take longer."""
+    stage = Stage(tmp_path, "web", "celery-worker", "celery-beat")
+    stage.begin()
+    stage.end("celery-beat")
+    stage.renewal.turn(NOW)
+    assert stage.processes["celery-beat"].told == ["stop", "spawn"]  # that finishes its requests
+    assert stage.renewal.until_due() is None  # its end is an event
+    stage.end("web", "celery-worker")
+    stage.renewal.turn(NOW)
+    assert stage.processes["web"].told == ["stop", "spawn"]
+    assert stage.processes["celery-worker"].told == ["stop"]
+    assert stage.renewal.until_due() is not None
+    stage.reported.add("web")
+    stage.renewal.turn(NOW)
+    assert stage.processes["celery-worker"].told == ["stop", "spawn"]
+    assert stage.renewal.until_due() is None
+
+
+def test_a_web_server_that_does_not_come_holds_up_nobody_for_long(tmp_path: Path) -> None:
+    """Its head start ends."""
+    stage = Stage(tmp_path, "web", "celery-worker")
+    stage.begin()
+    stage.end("web", "celery-worker")
+    stage.renewal.turn(NOW)
+    stage.renewal.turn(NOW + HEAD_START_S - 0.1)
+    assert stage.processes["celery-worker"].told == ["stop"]
+    stage.renewal.turn(NOW + HEAD_START_S)
     assert stage.processes["celery-worker"].told == ["stop", "spawn"]
 
 
@@ -130,7 +164,7 @@ def test_programs_come_and_go_and_become_others(tmp_path: Path) -> None:
     assert "celery-worker-high" in stage.supervisord.process_groups
     old = stage.processes["celery-beat"]
     stage.end("celery-worker", "celery-beat")
-    stage.renewal.turn()
+    stage.renewal.turn(NOW)
     assert stage.supervisord.process_groups.keys() == {"celery-worker-high", "celery-beat"}
     assert stage.processes["celery-beat"] is not old
 
@@ -171,7 +205,7 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(RPCError, match="a reload is under way"):
         stage.begin()
     stage.end("web")
-    stage.renewal.turn()
+    stage.renewal.turn(NOW)
     stage.begin()
 
 
@@ -181,5 +215,5 @@ def test_a_stop_ends_it(tmp_path: Path) -> None:
     stage.begin()
     stage.supervisord.options.mood = SupervisorStates.SHUTDOWN
     stage.end("web")
-    stage.renewal.turn()
+    stage.renewal.turn(NOW)
     assert stage.processes["web"].told == ["stop"]
