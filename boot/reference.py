@@ -265,7 +265,7 @@ def _page() -> str:
         "- A secret may come as `NAME_FILE`: the path of a UTF-8 file that holds it, whose final newline\n"
         "  does not count. Of `NAME` and `NAME_FILE` only one may be set.\n"
         "- All problems are reported at once, with exit status 78; a secret's value is never shown.\n"
-        "- A misspelt name is a problem too; where the right one is set as well, and in the file, a warning.\n"
+        "- A misspelt name is a problem too; beside the right one, in the file, a warning.\n"
     )
     return head + "".join(f"\n## {title}\n\n{_page_table(group)}" for title, group in GROUPS.items())
 
