@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from statistics import mean
 from typing import Any, Final
 
 from tests.bench.supervision import usage
@@ -105,18 +106,23 @@ def losses(ground: Ground, least: int, say: Say) -> list[dict[str, Any]]:
 
 
 def throughput(ground: Ground, pairs: int, say: Say) -> list[dict[str, float]]:
-    """Requests a second of pairs, one right after the other, whichever first by turns; needs wrk."""
+    """Requests a second of pairs, which run beside each other and are asked by turns; needs wrk.
+
+    Two starts of the same server differ by several per cent, and so do two minutes of one machine: each pair
+    is two new servers, asked in the order A B B A.
+    """
     if not shutil.which("wrk"):
         say("wrk is not installed (apt install wrk): requests a second are left out")
         return []
     found = []
     for number in range(pairs):
-        pair: dict[str, float] = {}
-        for system in (Ours, Alone) if number % 2 else (Alone, Ours):
-            with system(ground) as running:
+        with Alone(ground) as alone, Ours(ground) as ours:
+            first, second = (ours, alone) if number % 2 else (alone, ours)
+            for running in (first, second):
                 running.wait_until_ready()
-                time.sleep(SETTLED_S)  # until its other process takes requests as well
-                pair[running.name] = _wrk(ground.port)
+            time.sleep(SETTLED_S)  # until the other process of each takes requests as well
+            asked = [(running.name, _wrk(running.port)) for running in (first, second, second, first)]
+        pair = {name: mean(rate for one, rate in asked if one == name) for name, _ in asked}
         found.append(pair)
         say(f"requests a second, pair {number + 1}: {pair}")
     return found

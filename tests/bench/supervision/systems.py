@@ -17,7 +17,7 @@ from typing import Final, Self
 from boot import listener
 from boot.start import CONFIGURATION
 from tests.bench.supervision.ground import PROGRAMS, Ground
-from tests.system.stack import PATIENCE_S, ROOT
+from tests.system.stack import PATIENCE_S, ROOT, free_port
 
 BIN: Final = Path(sys.prefix, "bin")
 STOCK: Final = """\
@@ -55,6 +55,7 @@ class System:
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
+        self.port = ground.port
         self._process: subprocess.Popen[bytes] | None = None
         self.begun = 0.0
 
@@ -91,7 +92,7 @@ class System:
 
     def answers(self) -> bool:
         """Whether /readyz is 200."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ground.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         with contextlib.closing(connection):
             try:
                 connection.request("GET", "/readyz")
@@ -122,7 +123,9 @@ class System:
     def _begin(self) -> subprocess.Popen[bytes]:
         raise NotImplementedError
 
-    def _run(self, command: list[str], held: socket.socket | None = None) -> subprocess.Popen[bytes]:
+    def _run(
+        self, command: list[str], held: socket.socket | None = None, **environ: str
+    ) -> subprocess.Popen[bytes]:
         def keep() -> None:
             if held:
                 os.dup2(held.fileno(), listener.FD)
@@ -131,7 +134,7 @@ class System:
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            env=self.ground.environ,
+            env=self.ground.environ | environ,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -226,13 +229,18 @@ class Honcho(System):
 
 
 class Alone(System):
-    """gunicorn, by itself."""
+    """gunicorn, by itself, on a port of its own."""
 
     name = "gunicorn alone"
     programs = ("web",)
 
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self.port = free_port()
+
     def _begin(self) -> subprocess.Popen[bytes]:
-        return self._run([str(BIN / "gunicorn"), *self.ground.command["web"].split()[1:]])
+        command = [str(BIN / "gunicorn"), *self.ground.command["web"].split()[1:]]
+        return self._run(command, WEB_PORT=str(self.port))
 
 
 def children(parent: int) -> list[int]:
