@@ -21,7 +21,7 @@ INTERVAL_S: Final = 2.0  # seconds between two reports
 EX_UNAVAILABLE: Final = 69
 TAKEN: Final = (
     "another worker is called %s; give one of them a name of its own: `-n NAME@%%h` (a worker whose host has "
-    "gone away keeps its name until the database notices, within 25 seconds)"
+    "gone away keeps its name until the broker notices; the one on PostgreSQL does within 25 seconds)"
 )
 NOT_CONNECTED: Final = "not connected to the broker"
 

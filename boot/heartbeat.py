@@ -64,17 +64,20 @@ def report(
         draft.replace(target)
     except OSError as error:
         with contextlib.suppress(OSError):
-            draft.unlink()
-            if error.errno in FULL and _write_over(target, said):
-                return
+            draft.unlink(missing_ok=True)
+        if error.errno in FULL and _write_over(target, said):
+            return
         logger.warning("%s cannot be written: %s", target, error.strerror)
 
 
 def _write_over(target: Path, said: bytes) -> bool:
-    """Takes no room; whether the old content was long enough."""
-    with target.open("r+b", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        return len(said) <= size and os.pwrite(file.fileno(), said.ljust(size), 0) == size
+    """Takes no room but on a file system that never writes in place; whether it worked."""
+    try:
+        with target.open("r+b", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            return len(said) <= size and os.pwrite(file.fileno(), said.ljust(size), 0) == size
+    except OSError:
+        return False
 
 
 def read(runtime_dir: str | Path, program: str) -> Fact | None:

@@ -235,7 +235,8 @@ def _beside_database(
 def _stay(command: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Run the command, which needs our own database, and hand signals on; its exit status."""
     with stopping.held():
-        process = subprocess.Popen(command, env=environ, preexec_fn=stopping.let_through)  # no threads here
+        # No threads here.
+        process = subprocess.Popen(command, env=environ, preexec_fn=stopping.let_through_in_child)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
     while True:
         try:

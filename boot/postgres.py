@@ -230,7 +230,7 @@ def _start(where: Cluster) -> subprocess.Popen[bytes]:
 
 def _follow() -> None:
     parent.follow(signal.SIGINT)
-    stopping.let_through()
+    stopping.let_through_in_child()
 
 
 def _wait_for(process: subprocess.Popen[bytes], where: Cluster) -> None:

@@ -109,7 +109,7 @@ def _misspelt(given: Raw, known: set[str]) -> list[str]:
 
 
 def _doubtful(in_file: Raw, known: set[str]) -> list[str]:
-    """Names in the file that are close to one of ours that is set; outside of it they may be anybody's."""
+    """Names in the file that are close to one of ours; outside of it they may be anybody's."""
     pairs = ((name, difflib.get_close_matches(name.upper(), known, n=1, cutoff=CLOSE)) for name in in_file)
     return [
         f"{on_one_line(name)}: is no variable of Doorito; did you mean {close[0]}?"

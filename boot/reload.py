@@ -1,7 +1,7 @@
 """`doorito reload`: new code and new settings for a stack that runs, and no request is lost.
 
 Everything is checked and prepared first, by this process and beside the stack; only then does supervisord
-restart the programs, all at once. Connections to the web server wait meanwhile in the socket that it holds.
+restart the programs. Connections to the web server wait meanwhile in the socket that it holds.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def _run(control: Control) -> int:
     started_with = environment_of(control.ask("supervisor.getPID"))
     before = json.loads((control.folder / "facts.json").read_bytes())
+    if "not_given" not in before:
+        raise Refused("the stack was started by an older version; stop it, and start it", EX_CONFIG)
     env = load(base_environment(started_with, before))
     start = Start(before["role"], before["reload"], env)
     after = continued(before, start.facts())
@@ -93,6 +95,8 @@ def _run(control: Control) -> int:
     if changed:
         names = ", ".join(changed)
         raise Refused(f"{names} has changed, which takes a stop and a start", EX_CONFIG)
+    for warning in env.warnings:
+        start.log.say("doorito", warning)
     start.rehearse()
     start.prepare()
     pids = {program["name"]: program["pid"] for program in status(control)}

@@ -10,6 +10,7 @@ import re
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from typing import Any, Final
 from boot import drain
 from boot.places import BASE_DIR
 
+LOOKED_AT_S: Final = 0.2  # seconds; a probe that finds nobody holds the lock for less
 LOCK_FD: Final = 3  # below 5: those supervisord keeps when it reloads
 CLIENT_CONFIGURATION: Final = """\
 ; Written by `doorito run`, so that this environment's supervisorctl finds the stack from any folder.
@@ -70,15 +72,18 @@ def claim(folder: Path) -> int:
     ageing what is in it. Raises RuntimeFolderError, AlreadyRunning.
     """
     descriptor = private(folder)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        message = (
-            f"a stack already runs here ({folder}); stop it first: Ctrl-C there, or `supervisorctl shutdown`"
-        )
-        raise AlreadyRunning(message) from None
-    return descriptor
+    deadline = time.monotonic() + LOOKED_AT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(LOOKED_AT_S / 10)
+                continue
+            os.close(descriptor)
+            mend = "stop it first: Ctrl-C there, or `supervisorctl shutdown`"
+            raise AlreadyRunning(f"a stack already runs here ({folder}); {mend}") from None
+        return descriptor
 
 
 def keep(descriptor: int) -> None:

@@ -44,7 +44,7 @@ class StartLog:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    preexec_fn=stopping.let_through,  # no threads here
+                    preexec_fn=stopping.let_through_in_child,  # no threads here
                 )
             assert process.stdout  # noqa: S101 - it is a pipe
             while chunk := os.read(process.stdout.fileno(), 65536):

@@ -44,8 +44,16 @@ def hold() -> None:
 
 
 def let_through() -> None:
-    """The end of that. A child inherits what is held: it calls this before its exec."""
+    """The end of that."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def let_through_in_child() -> None:
+    """A child inherits what is held, and what is done with signals, until its exec: it calls this before."""
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    let_through()
 
 
 @contextlib.contextmanager

@@ -55,11 +55,11 @@ def _processes(proc: Path) -> Iterator[tuple[int, _Process]]:
 def _group(process: _Process, processes: Mapping[int, _Process], groups: Collection[int]) -> int | None:
     """Whose it is: its own group's, or that of the nearest of those that it descends from."""
     seen: _Process | None = process
-    while seen is not None:
-        if seen.group in groups:
-            return seen.group
+    for _ in processes:  # no further: a pid that was used again could be its own ancestor
+        if seen is None or seen.group in groups:
+            break
         seen = processes.get(seen.parent)
-    return None
+    return seen.group if seen is not None and seen.group in groups else None
 
 
 def shares(before: Mapping[int, Usage], after: Mapping[int, Usage], elapsed_s: float) -> dict[int, float]:

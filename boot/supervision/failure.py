@@ -49,8 +49,9 @@ class Failure:
         self._restarts.forget(event.process.config.name)
 
     def _note_end(self, event: Any) -> str:
+        """Without a process it could not even be begun, and supervisord says why."""
         name: str = event.process.config.name
-        self._ends[name] = self._options.last_end
+        self._ends[name] = self._options.ends.get(event.process.pid) or event.process.spawnerr or ""
         return name
 
     @property

@@ -42,7 +42,7 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
     def __init__(self) -> None:
         super().__init__()
         self.poller: Poller = Poller(self)
-        self.last_end = ""  # how the process that is being looked after has ended, in supervisord's words
+        self.ends: dict[int, str] = {}  # how the process ended that is being looked after, by pid
 
     def fork(self) -> int:
         """Fork so that a signal reaches a child that has not become its program yet.
@@ -69,7 +69,8 @@ class Options(ServerOptions):  # type: ignore[misc] # supervisor brings no types
         """supervisord tells its log, and nobody else, which signal it was."""
         pid, status = super().waitpid()
         if pid:
-            self.last_end = decode_wait_status(status)[1]
+            # It is looked after before the next one is waited for.
+            self.ends = {pid: decode_wait_status(status)[1]}
         return pid, status
 
     def close_fd(self, fd: int) -> None:

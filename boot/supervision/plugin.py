@@ -49,9 +49,7 @@ class Plugin:
         self.failure = Failure(self._options, facts, self.vitals.restarts, self._output)
         self._watchdog = Watchdog(facts.watchdog_s)
         self._guard = Guard(self._programs, self._watchdog, runtime_dir, self._say)
-        self._renewal = Renewal(
-            supervisord, self._programs, lambda name: heartbeat.is_ready(runtime_dir, name)
-        )
+        self._renewal = Renewal(supervisord, self._programs, self._has_reported)
         self._shutdown = Shutdown(supervisord, self._programs, runtime_dir, facts)
 
     def install(self) -> None:
@@ -83,7 +81,7 @@ class Plugin:
         try:
             given = plan.take(self._runtime_dir)
             facts = Facts.of(given.facts)
-            changes = self._renewal.begin(given, self._runtime_dir)
+            changes = self._renewal.begin(given, self._runtime_dir, time.monotonic())
         except RPCError:
             raise
         except Exception as error:
@@ -153,10 +151,13 @@ class Plugin:
         return min((due for due in dues if due is not None), default=SLEEP_S)
 
     def _is_ready(self, process: Any) -> bool:
-        name = process.config.name
-        reported = name not in self._reporting or heartbeat.is_ready(self._runtime_dir, name)
         # RUNNING as well, so that whoever is told that all is ready finds it so in the status.
-        return reported and bool(process.get_state() == ProcessStates.RUNNING)
+        is_running = bool(process.get_state() == ProcessStates.RUNNING)
+        return is_running and self._has_reported(process.config.name)
+
+    def _has_reported(self, name: str) -> bool:
+        """Whether it says that it is ready, or never would: runserver, PostgreSQL."""
+        return name not in self._reporting or heartbeat.is_ready(self._runtime_dir, name)
 
 
 def make_rpcinterface(supervisord: Any, **_: str) -> rpc.SupervisorInterface:

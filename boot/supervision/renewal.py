@@ -37,10 +37,10 @@ class Renewal:
         self._replaced: dict[str, Any] = {}  # configurations of groups that are to be others, by name
         self._down: set[str] = set()  # stopped by hand
         self._removed: set[str] = set()
-        self._restarting: set[str] = set()  # told to stop, and not started again yet
+        self._restarting: dict[str, float] = {}  # not started again yet; when each was started last
 
-    def begin(self, plan: Plan, runtime_dir: Path) -> Changes:
-        """Carry the plan out; what becomes of each program, by names.
+    def begin(self, plan: Plan, runtime_dir: Path, now: float) -> Changes:
+        """Carry the plan out, at a monotonic `now`; what becomes of each program, by names.
 
         Raises RPCError where a renewal is under way, or the configuration cannot be read; nothing has changed
         then.
@@ -53,11 +53,12 @@ class Renewal:
         processes = [process for process in self._programs.all() if process.config.name not in KEPT]
         self._down = {process.config.name for process in processes if _is_down(process)}
         renewed = [process for process in processes if self._is_renewed(process.config.name)]
-        self._restarting = {process.config.name for process in renewed}
+        self._restarting = {process.config.name: process.laststart for process in renewed}
         self._first_until = None
         for process in renewed:
             if process.get_state() in STOPPED_STATES:
-                self._start(process.config.name, process)  # supervisord would, as it was, in this very turn
+                # supervisord would, as it was, in this very turn
+                self._start(process.config.name, process, now)
             elif process.get_state() != ProcessStates.STOPPING:
                 process.stop()
         for group in added:
@@ -73,27 +74,38 @@ class Renewal:
         """Start those that have stopped; the web server has a head start. `now` is monotonic."""
         if self._supervisord.options.mood < SupervisorStates.RUNNING:
             self._restarting.clear()
-        for name in sorted(self._restarting, key=lambda name: name != FIRST):
+        for name, started_at in sorted(self._restarting.items(), key=lambda item: item[0] != FIRST):
             process = self._programs.named(name)
-            has_stopped = process is None or process.get_state() in STOPPED_STATES
-            if has_stopped and (name == FIRST or not self._waits_for_first(now)):
-                self._start(name, process)
-                if name == FIRST:
-                    self._first_until = now + HEAD_START_S
+            if process is not None and process.get_state() not in STOPPED_STATES:
+                if process.laststart != started_at:  # by hand, meanwhile
+                    self._take_up(name, process)
+            elif name == FIRST or not self._waits_for_first(now):
+                self._start(name, process, now)
 
     def until_due(self) -> float | None:
-        """Seconds until there is something to do that no event tells of."""
+        """Seconds until there is something to do that no event tells of: whoever has stopped may wait."""
         return LOOK_S if self._restarting and self._first_until is not None else None
 
     def _waits_for_first(self, now: float) -> bool:
-        return self._first_until is not None and now < self._first_until and not self._has_reported(FIRST)
+        if self._first_until is not None and (now >= self._first_until or self._has_reported(FIRST)):
+            self._first_until = None
+        return self._first_until is not None
+
+    def _take_up(self, name: str, process: Any) -> None:
+        """Somebody else has started it; that is as it is to be, unless its configuration is another."""
+        if name not in self._replaced and name not in self._removed:
+            del self._restarting[name]
+        elif process.get_state() != ProcessStates.STOPPING:
+            process.stop()
 
     def _is_renewed(self, name: str) -> bool:
         """What somebody has stopped by hand stays stopped; it may have to be something else."""
         return name not in self._down or name in self._replaced or name in self._removed
 
-    def _start(self, name: str, process: Any) -> None:
-        self._restarting.discard(name)
+    def _start(self, name: str, process: Any, now: float) -> None:
+        self._restarting.pop(name, None)
+        if name == FIRST:
+            self._first_until = now + HEAD_START_S
         if name in self._replaced or name in self._removed:
             self._supervisord.remove_process_group(name)
         if name in self._replaced:

@@ -65,6 +65,8 @@ def test_a_held_signal_waits_for_the_end_of_the_block() -> None:
 def test_a_process_begun_meanwhile_takes_signals() -> None:
     """What is held here is not held there."""
     with stopping.held():
-        process = subprocess.Popen([sys.executable, "-c", "input()"], preexec_fn=stopping.let_through)
+        process = subprocess.Popen(
+            [sys.executable, "-c", "input()"], preexec_fn=stopping.let_through_in_child
+        )
     process.terminate()
     assert process.wait() == -signal.SIGTERM

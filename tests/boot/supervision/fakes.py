@@ -25,6 +25,7 @@ class Process:
         self.delay = 0.0
         self.backoff = 3
         self.administrative_stop = False
+        self.spawnerr: str | None = None
         self.told: list[str] = []
 
     def get_state(self) -> int:
@@ -57,7 +58,7 @@ class Group:
 def supervisord(*processes: Process, mood: int = SupervisorStates.RUNNING) -> Any:
     """One that runs these."""
     groups = {process.config.name: Group(process) for process in processes}
-    options = SimpleNamespace(mood=mood, holds_socket=False, last_end="terminated by SIGKILL")
+    options = SimpleNamespace(mood=mood, holds_socket=False, ends={7: "terminated by SIGKILL"})
     return SimpleNamespace(process_groups=groups, options=options, stop_groups=list(groups.values()))
 
 

@@ -64,6 +64,16 @@ def test_one_that_never_started_ends_the_stack(options: Any, said: Said) -> None
     )
 
 
+def test_one_that_could_not_even_be_begun_tells_supervisords_reason(options: Any, said: Said) -> None:
+    """Another program's end is not its own."""
+    found, process = failure(options, said), Process("web", pid=0)
+    process.spawnerr = "can't find command 'gunicorn'"
+    found.on_failed_start(event(process))
+    found.on_fatal(event(process))
+    assert found.cause
+    assert "(can't find command 'gunicorn')" in found.cause
+
+
 def test_others_may_be_kept_up(options: Any, said: Said) -> None:
     """It is said, and counted anew: not with every further death."""
     found = failure(options, said, "keep")

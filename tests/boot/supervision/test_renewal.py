@@ -41,7 +41,7 @@ class Stage:
 
     def begin(self, **environ: str) -> Any:
         return self.renewal.begin(
-            Plan(environ, {"new": True}, {"celery-worker-high.conf": "new"}), self.folder
+            Plan(environ, {"new": True}, {"celery-worker-high.conf": "new"}), self.folder, NOW
         )
 
     def end(self, *names: str) -> None:
@@ -125,6 +125,60 @@ def test_a_web_server_that_does_not_come_holds_up_nobody_for_long(tmp_path: Path
     assert stage.processes["celery-worker"].told == ["stop"]
     stage.renewal.turn(NOW + HEAD_START_S)
     assert stage.processes["celery-worker"].told == ["stop", "spawn"]
+
+
+def test_a_worker_that_finishes_its_tasks_keeps_nobody_awake(tmp_path: Path) -> None:
+    """Its end is an event: the head start is over as soon as the web server has reported."""
+    stage = Stage(tmp_path, "web", "celery-worker", "celery-beat")
+    stage.begin()
+    stage.end("web", "celery-beat")
+    stage.renewal.turn(NOW)
+    stage.reported.add("web")
+    stage.renewal.turn(NOW)
+    assert stage.processes["celery-beat"].told == ["stop", "spawn"]
+    assert stage.renewal.until_due() is None
+    with pytest.raises(RPCError, match="a reload is under way"):
+        stage.begin()
+
+
+def test_a_web_server_that_had_ended_has_its_head_start_too(tmp_path: Path) -> None:
+    """It is started at once, and the others wait for it."""
+    stage = Stage(tmp_path, "web", "celery-worker")
+    stage.processes["web"].state = ProcessStates.FATAL
+    stage.begin()
+    assert stage.processes["web"].told == ["spawn"]
+    stage.end("celery-worker")
+    stage.renewal.turn(NOW)
+    assert stage.processes["celery-worker"].told == ["stop"]
+
+
+def test_what_somebody_starts_meanwhile_is_theirs(tmp_path: Path) -> None:
+    """While it waits for the web server: it runs as it is to be, and the next reload is not refused."""
+    stage = Stage(tmp_path, "web", "celery-worker")
+    stage.begin()
+    stage.end("web", "celery-worker")
+    stage.renewal.turn(NOW)
+    worker = stage.processes["celery-worker"]
+    worker.state, worker.laststart = ProcessStates.RUNNING, 5.0
+    stage.renewal.turn(NOW)
+    stage.begin()
+    assert worker.told == ["stop", "stop"]
+
+
+def test_what_somebody_starts_meanwhile_and_is_to_be_another_is_stopped_again(tmp_path: Path) -> None:
+    """It would run with the configuration that was."""
+    stage = Stage(tmp_path, "web", "celery-worker")
+    stage.differences = ([], [group("celery-worker")], [])
+    stage.begin()
+    stage.end("web", "celery-worker")
+    stage.renewal.turn(NOW)
+    worker = stage.processes["celery-worker"]
+    worker.state, worker.laststart = ProcessStates.RUNNING, 5.0
+    stage.renewal.turn(NOW)
+    assert worker.told == ["stop", "stop"]
+    stage.end("celery-worker")
+    stage.renewal.turn(NOW + HEAD_START_S)
+    assert stage.processes["celery-worker"] is not worker
 
 
 def test_they_start_in_the_new_environment(tmp_path: Path) -> None:
