@@ -44,7 +44,7 @@ def test_a_program_that_dies_again_and_again_ends_the_stack(stack_of_two: Stack)
     assert stack.wait() == EX_SOFTWARE
     last = stack.log.splitlines()[-1]
     assert last.startswith("doorito       | exit status 70: celery-worker ended 3 times within ")
-    assert "it last said: " in last
+    assert "(terminated by SIGKILL" in last
     assert stack.processes() == []
     assert "stopped: web (exit status 0)" in stack.log
 
