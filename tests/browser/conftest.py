@@ -65,7 +65,7 @@ def page(chromium: Browser, stack: Stack, complaints: list[str]) -> Iterator[Pag
 
 
 def _complaint(message: ConsoleMessage) -> list[str]:
-    """Not what Chromium suggests now and then at the level "verbose", which playwright's types do not know."""
+    """Not what Chromium suggests now and then at the level "verbose", which Playwright has no type for."""
     return [] if str(message.type) == "verbose" else [_told(message)]
 
 
