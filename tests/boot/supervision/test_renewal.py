@@ -48,6 +48,16 @@ class Stage:
         for name in names:
             self.processes[name].state = ProcessStates.STOPPED
 
+    def begin_and_start_by_hand(self) -> Process:
+        """The worker, which somebody has started while it waited for the web server."""
+        self.begin()
+        self.end("web", "celery-worker")
+        self.renewal.turn(NOW)
+        worker = self.processes["celery-worker"]
+        worker.state, worker.laststart = ProcessStates.RUNNING, 5.0
+        self.renewal.turn(NOW)
+        return worker
+
     def _process_config(self, do_usage: bool) -> None:
         assert not do_usage
         if self.problem:
@@ -155,12 +165,7 @@ def test_a_web_server_that_had_ended_has_its_head_start_too(tmp_path: Path) -> N
 def test_what_somebody_starts_meanwhile_is_theirs(tmp_path: Path) -> None:
     """While it waits for the web server: it runs as it is to be, and the next reload is not refused."""
     stage = Stage(tmp_path, "web", "celery-worker")
-    stage.begin()
-    stage.end("web", "celery-worker")
-    stage.renewal.turn(NOW)
-    worker = stage.processes["celery-worker"]
-    worker.state, worker.laststart = ProcessStates.RUNNING, 5.0
-    stage.renewal.turn(NOW)
+    worker = stage.begin_and_start_by_hand()
     stage.begin()
     assert worker.told == ["stop", "stop"]
 
@@ -169,12 +174,7 @@ def test_what_somebody_starts_meanwhile_and_is_to_be_another_is_stopped_again(tm
     """It would run with the configuration that was."""
     stage = Stage(tmp_path, "web", "celery-worker")
     stage.differences = ([], [group("celery-worker")], [])
-    stage.begin()
-    stage.end("web", "celery-worker")
-    stage.renewal.turn(NOW)
-    worker = stage.processes["celery-worker"]
-    worker.state, worker.laststart = ProcessStates.RUNNING, 5.0
-    stage.renewal.turn(NOW)
+    worker = stage.begin_and_start_by_hand()
     assert worker.told == ["stop", "stop"]
     stage.end("celery-worker")
     stage.renewal.turn(NOW + HEAD_START_S)
