@@ -120,7 +120,8 @@ class Renewal:
         """As if it had been stopped by hand after its start."""
         process = self._programs.named(name)
         if process:
-            process.laststart = time.time()  # supervisord starts what has never been started
+            # supervisord starts what has never been started, and shows when it was stopped.
+            process.laststart = process.laststop = time.time()
             process.administrative_stop = True
 
     def _read(self, plan: Plan, runtime_dir: Path) -> Any:

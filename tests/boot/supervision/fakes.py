@@ -22,6 +22,7 @@ class Process:
         self.state = state
         self.pid = pid
         self.laststart = 0.0
+        self.laststop = 0.0
         self.delay = 0.0
         self.backoff = 3
         self.administrative_stop = False

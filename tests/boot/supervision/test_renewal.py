@@ -249,6 +249,7 @@ def test_what_somebody_has_stopped_stays_stopped_as_something_else(tmp_path: Pat
     new = stage.processes["celery-beat"]
     assert new is not old
     assert new.laststart > 0
+    assert new.laststop > 0  # else its status would say 1970
     assert new.administrative_stop
 
 
