@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import signal
+from typing import TYPE_CHECKING, Final
 
 from celery import current_app
 from django.urls import get_resolver
@@ -15,6 +16,8 @@ from boot.rules import stop_seconds
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
+
+STOPS: Final = (signal.SIGTERM, signal.SIGQUIT)  # what the master ends its workers with
 
 env = load_or_exit()
 
@@ -48,17 +51,28 @@ logconfig_dict = logging_config(env["LOG_LEVEL"], env["LOG_FORMAT"])
 def on_starting(server: Arbiter) -> None:
     """Do not outlive supervisord; report from the master's loop, which looks after workers at every turn."""
     supervised.follow()
-    murder_workers = server.murder_workers
+    murder_workers, spawn_worker = server.murder_workers, server.spawn_worker
 
     def turn() -> None:
         murder_workers()
         _report(server.num_workers)
 
-    server.murder_workers = turn
+    def spawn() -> int | None:
+        # Until a new worker has its own handlers it has the master's, which only take note: a stop that comes
+        # then is lost, and the master waits for its end in vain (github.com/benoitc/gunicorn/issues/1910).
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            pid: int | None = spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        return pid
+
+    server.murder_workers, server.spawn_worker = turn, spawn
 
 
 def post_worker_init(worker: Worker) -> None:
     """The first worker that has the application takes requests; the master's next turn is a second away."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     _report(worker.cfg.workers)
 
 
