@@ -53,8 +53,7 @@ class Output:
 
     def say(self, program: str, *lines: str) -> None:
         """Write lines of `program`, or keep them until somebody reads."""
-        for line in lines:
-            self._sink.write(self._rendered(program, line))
+        self._sink.write(*(self._rendered(program, line) for line in lines))
 
     def last_line(self, program: str) -> str:
         """The last that this process of `program` wrote and was not empty."""

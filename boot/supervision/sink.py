@@ -37,12 +37,13 @@ class Sink:
         """Whether something is kept back."""
         return bool(self._kept)
 
-    def write(self, line: bytes) -> None:
-        """Write the line, keep it, or drop it; never wait."""
-        if len(self._kept) + len(line) > LIMIT:
-            self._dropped += 1
-            return
-        self._kept += line
+    def write(self, *lines: bytes) -> None:
+        """Write each line, keep it, or drop it; never wait."""
+        for line in lines:
+            if len(self._kept) + len(line) > LIMIT:
+                self._dropped += 1
+            else:
+                self._kept += line
         self.pump()
 
     def pump(self, timeout_s: float = 0.0) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from supervisor.states import ProcessStates
 
-from boot.supervision.poller import LATE_S, Poller, until_due
+from boot.supervision.poller import FLOOD, GATHER_S, LATE_S, Poller, until_due
 
 
 def process(state: int, delay: float = 0.0) -> Any:
@@ -30,7 +33,7 @@ def test_it_sleeps_until_the_first_thing_is_due() -> None:
 
 def test_the_poller_takes_the_shorter_time() -> None:
     """supervisord's second, or what the plug-in says."""
-    poller = Poller(SimpleNamespace(logger=None))
+    poller = Poller(SimpleNamespace(logger=None, pidhistory={}))
     asked: list[float] = []
     poller._poller = SimpleNamespace(poll=lambda ms: asked.append(ms) or [])  # type: ignore[func-returns-value]
     poller.poll(1)
@@ -39,3 +42,57 @@ def test_the_poller_takes_the_shorter_time() -> None:
     poller.limit_s = lambda: 7.0
     poller.poll(1)
     assert asked == [1000, 250, 1000]
+
+
+class Turns:
+    """supervisord's loop, as far as it polls: a program's pipe, and one that wakes the loop."""
+
+    def __init__(self) -> None:
+        self.program, self.writer = os.pipe()
+        self.waker, self.wake = os.pipe()
+        process = SimpleNamespace(dispatchers={self.program: None})
+        self.poller = Poller(SimpleNamespace(logger=None, pidhistory={1: process}))
+
+    def turn(self, timeout: float = 5.0) -> set[int]:
+        """Register both, poll, read; what was readable."""
+        for descriptor in (self.program, self.waker):
+            self.poller.register_readable(descriptor)
+        readable, _ = self.poller.poll(timeout)
+        for descriptor in readable:
+            os.read(descriptor, 1 << 17)
+        return set(readable)
+
+
+@pytest.fixture
+def turns() -> Iterator[Turns]:
+    made = Turns()
+    yield made
+    for descriptor in (made.program, made.writer, made.waker, made.wake):
+        os.close(descriptor)
+
+
+def test_lines_gather_after_a_program_was_read(turns: Turns) -> None:
+    """The first is read at once; those that follow it closely come together, a moment later."""
+    begun = time.monotonic()
+    os.write(turns.writer, b"first\n")
+    assert turns.turn() == {turns.program}
+    os.write(turns.writer, b"second\n")
+    assert turns.turn() == {turns.program}
+    assert time.monotonic() - begun >= GATHER_S
+
+
+def test_nothing_else_waits_for_lines_to_gather(turns: Turns) -> None:
+    """A signal, a request, a program's end."""
+    os.write(turns.writer, b"first\n")
+    turns.turn()
+    os.write(turns.writer, b"second\n")
+    os.write(turns.wake, b"\0")
+    assert turns.turn() == {turns.waker}
+    assert turns.turn() == {turns.program}
+
+
+def test_a_flood_is_read_at_once(turns: Turns) -> None:
+    """A full pipe would hold its program up."""
+    for _ in range(3):
+        os.write(turns.writer, b"x" * FLOOD)
+        assert turns.turn() == {turns.program}

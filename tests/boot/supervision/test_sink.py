@@ -55,6 +55,12 @@ def test_lines_come_out_at_once(pipe: Pipe) -> None:
     assert not pipe.sink.waits
 
 
+def test_lines_that_come_together_are_written_together(pipe: Pipe) -> None:
+    """One write, as long as they fit."""
+    pipe.sink.write(b"one\n", b"two\n")
+    assert os.read(pipe.reader, 1 << 20) == b"one\ntwo\n"
+
+
 def test_what_is_not_read_is_kept_in_order(pipe: Pipe) -> None:
     """More than the pipe holds, less than the limit: every line, whole."""
     size = fcntl.fcntl(pipe.writer, fcntl.F_GETPIPE_SZ)
