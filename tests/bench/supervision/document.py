@@ -27,12 +27,9 @@ def write(results: Mapping[str, Any]) -> None:
     """Replace both; what was not measured now is kept as it was."""
     JSON.parent.mkdir(exist_ok=True)
     before = json.loads(JSON.read_text()) if JSON.exists() else {}
-    kept = {
-        **before,
-        **results,
-        "taken_on": datetime.now(UTC).date().isoformat(),
-        "machine": machine.describe(),
-    }
+    today = datetime.now(UTC).date().isoformat()
+    taken_on = before.get("taken_on", {}) | dict.fromkeys(set(results) - {"versions"}, today)
+    kept = {**before, **results, "taken_on": taken_on, "machine": machine.describe()}
     JSON.write_text(json.dumps(kept, indent=1) + "\n")
     PAGE.write_text(with_part(PAGE.read_text(), part(kept)))
 
@@ -48,7 +45,7 @@ def line(verdict: Verdict) -> str:
 
 def part(results: Mapping[str, Any]) -> str:
     """The generated part, in Markdown."""
-    blocks = [f"Measured {results['taken_on']}.", _verdicts(results)]
+    blocks = [_taken(results["taken_on"]), _verdicts(results)]
     blocks += [_table(title, results[name]) for name, title in TITLES.items() if name in results]
     if "losses" in results:
         blocks.append(_losses(results["losses"]))
@@ -66,6 +63,14 @@ def with_part(page: str, text: str) -> str:
         message = f"{PAGE} lacks {BEGIN!r} or {END!r}"
         raise ValueError(message)
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def _taken(dates: Mapping[str, str]) -> str:
+    """When: a run may have taken some measures only."""
+    by_date: dict[str, list[str]] = {}
+    for name, date in sorted(dates.items()):
+        by_date.setdefault(date, []).append(name)
+    return "Measured " + "; ".join(f"{date}: {', '.join(by_date[date])}" for date in sorted(by_date)) + "."
 
 
 def _verdicts(results: Mapping[str, Any]) -> str:
