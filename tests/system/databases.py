@@ -20,6 +20,11 @@ def url(name: str) -> str:
     return f"{server.rpartition('/')[0]}/{name}?{query}"
 
 
+def name_of(address: str) -> str:
+    """The database's name in its address."""
+    return address.rpartition("/")[2].partition("?")[0]
+
+
 def execute(statement: str, *names: str) -> None:
     with psycopg.connect(url("postgres"), autocommit=True) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
@@ -39,7 +44,7 @@ def database(template: str) -> Iterator[str]:
 @contextlib.contextmanager
 def away(address: str) -> Iterator[None]:
     """Nobody can connect to the database, and nobody is, for as long as the block runs."""
-    name = address.rpartition("/")[2].partition("?")[0]
+    name = name_of(address)
     execute("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
     try:
         execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")

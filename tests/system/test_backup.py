@@ -26,6 +26,7 @@ from boot.backup.connection import environment
 from boot.backup.database import dump
 from boot.backup.errors import ProgramFailed
 from boot.backup.tools import find, with_tls
+from tests.system.databases import database, name_of
 from tests.system.second_server import DATABASE, PASSWORD, Server, second_server, tls_server
 from tests.system.stack import PATIENCE_S, ROOT, Stack, wait_until
 
@@ -178,36 +179,61 @@ class Site:
 
 
 @contextlib.contextmanager
-def _site(url: str) -> Iterator[Site]:
+def _filled(url: str) -> Iterator[Path]:
+    """Users and uploads come into a migrated database; the folder of their files while the block runs."""
+    with Stack(environ={"DATABASE_URL": url}, embedded=False) as stack:
+        stack.manage(FILL)
+        media = stack.state_dir / "media"
+        (media / "a folder, ä\n").mkdir()
+        (media / "a folder, ä\n/a file\n").write_text("of another feature")
+        yield media
+
+
+@contextlib.contextmanager
+def _site(url: str, files: Path) -> Iterator[Site]:
     with Stack(environ={"DATABASE_URL": url}, embedded=False) as stack:
         site = Site(stack, url)
-        stack.manage(FILL)
-        (site.media / "a folder, ä\n").mkdir()
-        (site.media / "a folder, ä\n/a file\n").write_text("of another feature")
+        stack.state_dir.mkdir(mode=0o700)
+        shutil.copytree(files, site.media)
         yield site
 
 
+@pytest.fixture(scope="module")
+def filled(migrated: str) -> Iterator[tuple[str, Path]]:
+    """A database with users and uploads, by its name, and the folder of their files: to copy."""
+    with database(template=migrated) as url, _filled(url) as files:
+        yield name_of(url), files
+
+
 @pytest.fixture
-def site(database_url: str) -> Iterator[Site]:
+def site(filled: tuple[str, Path]) -> Iterator[Site]:
     """One on the tests' own server."""
-    with _site(database_url) as made:
+    template, files = filled
+    with database(template=template) as url, _site(url, files) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """PostgreSQL 18, with a database "migrated" to copy."""
+    """PostgreSQL 18."""
     with second_server() as running:
-        command = [sys.executable, str(Path(ROOT, "manage.py")), "migrate", "--verbosity", "0"]
-        subprocess.run(command, env={"DATABASE_URL": running.url}, cwd=ROOT, check=True)
-        running.rename("migrated")
         yield running
 
 
+@pytest.fixture(scope="module")
+def shelves(server: Server) -> Iterator[Path]:
+    """The files of a database "filled" there, to copy."""
+    command = [sys.executable, str(Path(ROOT, "manage.py")), "migrate", "--verbosity", "0"]
+    subprocess.run(command, env={"DATABASE_URL": server.url}, cwd=ROOT, check=True)
+    with _filled(server.url) as files:
+        server.rename("filled")
+        yield files
+
+
 @pytest.fixture
-def shop(server: Server) -> Iterator[Site]:
+def shop(server: Server, shelves: Path) -> Iterator[Site]:
     """One on PostgreSQL 18, whose role is no superuser and has a password of odd characters."""
-    with server.database(template="migrated"), _site(server.url) as made:
+    with server.database(template="filled"), _site(server.url, shelves) as made:
         yield made
 
 

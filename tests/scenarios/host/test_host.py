@@ -187,7 +187,7 @@ class Migration(migrations.Migration):
 """
     host.run(f"cat >{broken}/apps/accounts/migrations/9999_added.py <<'END'\n{migration}\nEND")
     before = host.run("realpath /opt/doorito/current; ls /opt/doorito/releases")
-    said = host.run(f"deploy/upgrade.sh --wait 20 {broken}", status=70)
+    said = host.run(f"deploy/upgrade.sh --wait 10 {broken}", status=70)
     assert "Applying accounts.9999_added... OK" in said
     assert "a broken server" in said
     assert "the upgrade was taken back" in said
