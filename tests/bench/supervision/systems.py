@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from boot import listener
+from boot import listener, runtime
 from boot.start import CONFIGURATION
 from tests.bench.supervision.ground import PROGRAMS, Ground
 from tests.system.stack import PATIENCE_S, ROOT, free_port
 
+LENT_FROM: Final = 100  # the least of the descriptors that are handed on
 BIN: Final = Path(sys.prefix, "bin")
 STOCK: Final = """\
 [supervisord]
@@ -124,12 +126,15 @@ class System:
         raise NotImplementedError
 
     def _run(
-        self, command: list[str], held: socket.socket | None = None, **environ: str
+        self, command: list[str], held: Mapping[int, int] | None = None, **environ: str
     ) -> subprocess.Popen[bytes]:
+        """`held` are descriptors that it gets: which, and as what."""
+        kept = held or {}
+
         def keep() -> None:
-            if held:
-                os.dup2(held.fileno(), listener.FD)
-                os.set_inheritable(listener.FD, True)
+            for target, descriptor in kept.items():
+                os.dup2(descriptor, target)
+                os.set_inheritable(target, True)
 
         return subprocess.Popen(
             command,
@@ -139,8 +144,8 @@ class System:
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
-            preexec_fn=keep if held else None,
-            pass_fds=[listener.FD] if held else (),  # all others are closed after keep()
+            preexec_fn=keep if kept else None,
+            pass_fds=[*kept],  # all others are closed after keep()
         )
 
     def _wait(self, condition: object) -> None:
@@ -159,9 +164,22 @@ class Ours(System):
 
     def _begin(self) -> subprocess.Popen[bytes]:
         module = "boot.supervision.main"
-        with listener.bind("127.0.0.1", self.ground.port) as held:
-            command = [sys.executable, "-m", module, str(CONFIGURATION), str(self.ground.runtime_dir)]
-            return self._run(command, held)
+        command = [sys.executable, "-m", module, str(CONFIGURATION), str(self.ground.runtime_dir)]
+        lock = runtime.claim(self.ground.runtime_dir)
+        try:
+            with listener.bind("127.0.0.1", self.ground.port) as held:
+                # Duplicates far from where they go: neither may take the other's place.
+                lent = {
+                    target: fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, LENT_FROM)
+                    for target, descriptor in ((runtime.LOCK_FD, lock), (listener.FD, held.fileno()))
+                }
+                try:
+                    return self._run(command, lent)
+                finally:
+                    for descriptor in lent.values():
+                        os.close(descriptor)
+        finally:
+            os.close(lock)
 
     def restart_web(self) -> None:
         self.supervisorctl("restart", "web")
