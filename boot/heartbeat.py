@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import logging
 import os
 import threading
 import time
@@ -17,8 +16,6 @@ from typing import Final, NamedTuple
 
 SIZE: Final = 512  # bytes of a report, at least: the next one, a bit longer, is to fit in its place
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-
-logger = logging.getLogger(__name__)
 
 
 class Fact(NamedTuple):
@@ -67,7 +64,9 @@ def report(
             draft.unlink(missing_ok=True)
         if error.errno in FULL and _write_over(target, said):
             return
-        logger.warning("%s cannot be written: %s", target, error.strerror)
+        import logging  # here: the health probe, which reads only, is to be cheap
+
+        logging.getLogger(__name__).warning("%s cannot be written: %s", target, error.strerror)
 
 
 def _write_over(target: Path, said: bytes) -> bool:

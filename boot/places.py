@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,8 @@ LONGEST_SOCKET_NAME: Final = "/supervisor.sock.4194304"
 
 def fingerprint(path: str | Path) -> str:
     """Eight hexadecimal digits that tell one folder's runtime and state from another's."""
+    import hashlib  # here: the health probe is to be cheap, and is told where to look
+
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
 
 

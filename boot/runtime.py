@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import stat
 import sys
 import time
@@ -163,6 +162,8 @@ def _is_given_to_group(status: os.stat_result) -> bool:
 
 def _short(command: Path) -> str:
     """The command as one types it: by its name where the PATH leads to it, else as in the checkout."""
+    import shutil  # here: the health probe is to be cheap
+
     if shutil.which(command.name) == str(command):
         return command.name
     return str(command.relative_to(BASE_DIR) if command.is_relative_to(BASE_DIR) else command)

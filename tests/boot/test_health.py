@@ -73,6 +73,16 @@ def test_nothing_that_has_started_is_not_healthy(folder: Path, capsys: Captured)
     )
 
 
+@pytest.mark.usefixtures("folder")
+def test_without_arguments_nothing_is_parsed(capsys: Captured) -> None:
+    """The same words, the same status."""
+    statuses = {health.main()}
+    said = capsys.readouterr().out
+    statuses.add(cli.main(["health"]))
+    assert said == capsys.readouterr().out != ""
+    assert statuses == {1}
+
+
 @pytest.mark.parametrize("answer", [http(200, {"ready": True, "reasons": []})], indirect=True)
 def test_all_that_are_ready_are_healthy(folder: Path, answer: int, capsys: Captured) -> None:
     """The web server answers, the loops have just reported, PostgreSQL has said so in its own file."""
