@@ -43,6 +43,7 @@ class Poller(poller.Poller):  # type: ignore[misc] # supervisor brings no types
         super().__init__(options)
         self._rests: dict[int, float] = {}  # until when a descriptor is left alone, monotonic
         self._left: set[int] = set()  # those of them that this turn would poll
+        self._floods: dict[int, float] = {}  # when a descriptor last held so much, monotonic
 
     def register_readable(self, fd: int) -> None:
         """Asked for each descriptor in every turn."""
@@ -77,7 +78,11 @@ class Poller(poller.Poller):  # type: ignore[misc] # supervisor brings no types
     def _let_rest(self, readables: Iterable[int], now: float) -> None:
         """Programs' pipes that are about to be read; other descriptors never wait."""
         outputs = {fd for process in self.options.pidhistory.values() for fd in process.dispatchers}
-        self._rests |= {fd: now + GATHER_S for fd in outputs.intersection(readables) if _holds(fd) < FLOOD}
+        for fd in outputs.intersection(readables):
+            if _holds(fd) >= FLOOD:
+                self._floods[fd] = now
+            elif now - self._floods.get(fd, -math.inf) > GATHER_S:  # else its writer has just been let in
+                self._rests[fd] = now + GATHER_S
 
 
 def _holds(fd: int) -> int:

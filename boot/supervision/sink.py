@@ -41,6 +41,8 @@ class Sink:
         """Write each line, keep it, or drop it; never wait."""
         for line in lines:
             if len(self._kept) + len(line) > LIMIT:
+                self.pump()  # before any is given up: somebody may well read
+            if len(self._kept) + len(line) > LIMIT:
                 self._dropped += 1
             else:
                 self._kept += line

@@ -96,3 +96,21 @@ def test_a_flood_is_read_at_once(turns: Turns) -> None:
     for _ in range(3):
         os.write(turns.writer, b"x" * FLOOD)
         assert turns.turn() == {turns.program}
+
+
+def test_what_follows_a_flood_is_read_at_once_too(turns: Turns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its writer, which waited for room, has written little yet; a rest would have it wait again."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    os.write(turns.writer, b"x" * FLOOD)
+    assert turns.turn() == {turns.program}
+    os.write(turns.writer, b"little\n")
+    assert turns.turn() == {turns.program}
+    os.write(turns.writer, b"more\n")
+    assert turns.turn() == {turns.program}
+    now += 2 * GATHER_S  # the flood is over
+    os.write(turns.writer, b"later\n")
+    assert turns.turn() == {turns.program}
+    os.write(turns.writer, b"rests\n")
+    os.write(turns.wake, b"\0")
+    assert turns.turn() == {turns.waker}

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +82,15 @@ def test_beyond_the_limit_lines_are_dropped_and_counted(pipe: Pipe) -> None:
     kept = [line for line in found if line != report]
     assert set(kept) == {LINE}
     assert len(kept) + int(report.split()[0]) == total
+
+
+def test_more_than_the_limit_at_once_is_written_where_somebody_reads(tmp_path: Path) -> None:
+    """A burst of a program that becomes longer by its names; a file takes all of it."""
+    file = tmp_path / "log"
+    total = 2 * LIMIT // len(LINE)
+    with file.open("wb") as output:
+        Sink(output.fileno(), lambda count: b"%d dropped\n" % count).write(*[LINE] * total)
+    assert file.read_bytes() == LINE * total
 
 
 def test_lines_after_a_gap_come_out_again(pipe: Pipe) -> None:
