@@ -33,8 +33,8 @@ dev: .venv/.run .env.local ## the same, each program restarted when a file chang
 	@exec ./doorito run --reload all
 
 .PHONY: test
-test: .venv/.all ## run all tests
-	@$(bin)/python -m pytest $(PYTEST)
+test: .venv/.all ## run all tests, two files at a time; PYTEST="-n 0" runs one after another
+	@$(bin)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: test-reference
 test-reference: .venv/.all ## RabbitMQ's side of the broker's tests, which is what ours is measured against

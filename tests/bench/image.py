@@ -22,9 +22,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.ports import free_port
 from tests.scenarios.engine import IMAGE, KEY, Container, Database, docker, inspect, run
 from tests.system.copies import copy_tree
-from tests.system.stack import READY, free_port, wait_until
+from tests.system.stack import READY, wait_until
 
 BASE: Final = "python:3.12-slim"
 ROUNDS: Final = 5  # of starts

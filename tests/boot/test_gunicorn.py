@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.system.stack import PATIENCE_S, ROOT, free_port
+from tests.ports import free_port
+from tests.system.stack import PATIENCE_S, ROOT
 
 GUNICORN = Path(sys.prefix, "bin", "gunicorn")
 

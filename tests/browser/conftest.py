@@ -32,9 +32,12 @@ def _executable(chromium: BrowserType) -> str:
     pytest.skip(MISSING)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser that all tests share."""
+    """The browser that a module's tests share.
+
+    Not those of other folders: Playwright keeps an event loop running, in which Django asks no database.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_executable(playwright.chromium), args=FLAGS)
         yield browser

@@ -144,10 +144,10 @@ class Database(Container):
         docker("network", "rm", self.network)
 
     @contextlib.contextmanager
-    def database(self) -> Iterator[str]:
-        """The address of an empty database, as containers on the network reach it."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """The address of an empty database, or of a copy, as containers on the network reach it."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self.sql(f"CREATE DATABASE {name}")
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield f"postgresql://doorito:{PASSWORD}@db:5432/{name}"
         self.sql(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.servers.process import ADDRESS
+from tests.ports import ADDRESS
 
 
 class Network:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from tests.ports import ADDRESS, free_ports
 from tests.servers.postgres import _user
-from tests.servers.process import ADDRESS, ServerError, free_ports, listens, running
+from tests.servers.process import ServerError, listens, running
 
 PROGRAM: Final = "pgbouncer"
 CONFIGURATION: Final = """\

@@ -14,7 +14,8 @@ from typing import Any, Final
 import psycopg
 
 from boot import postgres
-from tests.servers.process import ADDRESS, Server, free_ports, running
+from tests.ports import ADDRESS, free_ports
+from tests.servers.process import Server, running
 
 NAME: Final = "doorito"  # of the superuser and of the database
 PASSWORD: Final = "secret"

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.ports import ADDRESS
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 START_S: Final = 60.0  # seconds; a loaded machine is slow, not wrong
 POLL_S: Final = 0.02  # seconds between two looks
-ADDRESS: Final = "127.0.0.1"
 
 
 class ServerError(Exception):
@@ -71,15 +72,6 @@ def running(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, end)
         process.wait()
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
-    with contextlib.ExitStack() as probes:
-        sockets = [probes.enter_context(socket.socket()) for _ in range(number)]
-        for probe in sockets:
-            probe.bind((ADDRESS, 0))
-        return [probe.getsockname()[1] for probe in sockets]
 
 
 def listens(port: int) -> bool:

@@ -10,7 +10,8 @@ from typing import Final
 
 from kombu import Connection
 
-from tests.servers.process import ADDRESS, ServerError, free_ports, listens, running
+from tests.ports import ADDRESS, free_ports
+from tests.servers.process import ServerError, listens, running
 
 # Not Debian's wrapper on the PATH, which changes to another user and to /var/lib/rabbitmq.
 PROGRAM: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.servers.process import ADDRESS, ServerError, free_ports, listens, running
+from tests.ports import ADDRESS, free_ports
+from tests.servers.process import ServerError, listens, running
 
 PROGRAM: Final = "redis-server"
 # As durable as the other brokers: each write is on the disk before it is answered.

@@ -19,7 +19,8 @@ import psycopg
 from psycopg import sql
 
 from boot import postgres
-from tests.system.stack import free_port, wait_until
+from tests.ports import free_port
+from tests.system.stack import wait_until
 
 OWNER = "shop owner"
 PASSWORD = "p @:/?#[]%&=+'\"\\ ü$(id)`"  # whatever a password may hold

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from boot import places
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # seconds; a loaded machine is slow, not wrong
@@ -26,19 +26,18 @@ READY = re.compile(r"""(?:\| |"message": ")ready: """)
 
 
 def wait_until(what: str, condition: Callable[[], object], log: Callable[[], str] = str) -> None:
-    """Return as soon as `condition` holds; fail, naming `what`, when it never does."""
+    """Return as soon as `condition` holds; fail, naming `what`, when it never does.
+
+    Whoever asks by starting a process takes a core from what is waited for: the longer the question took, the
+    longer the pause until the next.
+    """
     deadline = time.monotonic() + PATIENCE_S
-    while not condition():
+    while True:
+        begun = time.monotonic()
+        if condition():
+            return
         assert time.monotonic() < deadline, f"waited {PATIENCE_S:g} s in vain for {what}\n{log()}"
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        time.sleep(min(max(0.02, 2 * (time.monotonic() - begun)), 1.0))
 
 
 class Stack:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from boot import env, places
+from tests.ports import free_port
 from tests.system.copies import copy_tree
-from tests.system.stack import ROOT, free_port, wait_until
+from tests.system.stack import ROOT, wait_until
 
 pytestmark = pytest.mark.system
 PROGRAMS = ("postgres", "web", "celery-worker", "celery-beat")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.system.client import Client
-from tests.system.stack import ROOT, free_port, wait_until
+from tests.system.stack import ROOT, wait_until
 
 pytestmark = pytest.mark.system
 

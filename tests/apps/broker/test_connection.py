@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from tests.apps.broker.brokers import Broker, Wire
 from tests.apps.broker.client import Client, unique
-from tests.system.stack import free_port
+from tests.ports import free_port
 
 Connect = Callable[..., Client]
 AT_ONCE: dict[str, Any] = {"interval_start": 0, "interval_step": 0}

@@ -17,8 +17,9 @@ from typing import Any, Final
 from boot import heartbeat, runtime
 from boot.env import load
 from boot.start import Start
+from tests.ports import free_port
 from tests.servers import postgres
-from tests.system.stack import ROOT, free_port
+from tests.system.stack import ROOT
 
 PROGRAMS: Final = ("web", "celery-worker", "celery-beat")
 PROCESSES: Final = 2  # of gunicorn, and of the pool

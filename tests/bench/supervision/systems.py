@@ -18,7 +18,8 @@ from typing import Final, Self
 from boot import listener, runtime
 from boot.start import CONFIGURATION
 from tests.bench.supervision.ground import PROGRAMS, Ground
-from tests.system.stack import PATIENCE_S, ROOT, free_port
+from tests.ports import free_port
+from tests.system.stack import PATIENCE_S, ROOT
 
 LENT_FROM: Final = 100  # the least of the descriptors that are handed on
 BIN: Final = Path(sys.prefix, "bin")

@@ -75,9 +75,9 @@ def test_the_log_says_no_secret_and_names_each_program(container: Container) -> 
     assert "Traceback" not in container.log
 
 
-def test_a_stop_ends_with_0(image: str, db: Database) -> None:
+def test_a_stop_ends_with_0(database_url: str, db: Database) -> None:
     """`docker stop` is TERM for supervisord, which stops all in order and is in time."""
-    with db.database() as url, db.container("all", DATABASE_URL=url) as started:
+    with db.container("all", DATABASE_URL=database_url) as started:
         assert started.wait_until_ready().stop() == 0
         stopped = re.findall(r"stopped: (\S+)", started.log)
         assert sorted(stopped) == ["celery-beat", "celery-worker", "web"]

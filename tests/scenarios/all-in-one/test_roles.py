@@ -31,8 +31,7 @@ def test_a_role_is_its_program_alone_and_is_found_healthy(
     command: list[str], environ: dict[str, str], program: str, db: Database, database_url: str
 ) -> None:
     """By argument, by DOORITO_ROLE, or by default; the probe knows which it is."""
-    environ = {"RUN_MIGRATIONS": "true", "DATABASE_URL": database_url, **environ}
-    with db.container(*command, **environ) as container:
+    with db.container(*command, DATABASE_URL=database_url, **environ) as container:
         container.wait_until_ready()
         assert container.execute("doorito", "health").stdout == f"{program}: ready\n"
         status = container.execute("supervisorctl", "status").stdout
@@ -123,8 +122,7 @@ def test_a_read_only_folder_for_uploads_is_named(db: Database, database_url: str
 
 def test_a_taken_port_is_named(db: Database, database_url: str) -> None:
     """Two containers that share a network: the second says which port, and which variable chooses another."""
-    environ = {"RUN_MIGRATIONS": "true", "DATABASE_URL": database_url}
-    with db.container("web", **environ) as first:
+    with db.container("web", DATABASE_URL=database_url) as first:
         first.wait_until_ready()
         shared = [*NEEDED, "--network", f"container:{first.name}", "--env", f"DATABASE_URL={database_url}"]
         said = _refusal(["web"], shared, 69)
@@ -134,7 +132,7 @@ def test_a_taken_port_is_named(db: Database, database_url: str) -> None:
 
 def test_a_container_that_is_restarted_takes_its_folder_over(db: Database, database_url: str) -> None:
     """What a killed one left in the runtime folder is in nobody's way."""
-    with db.container("web", RUN_MIGRATIONS="true", DATABASE_URL=database_url) as container:
+    with db.container("web", DATABASE_URL=database_url) as container:
         container.wait_until_ready()
         docker("kill", container.name)
         wait_until("its end", lambda: not container.is_running())
@@ -144,7 +142,7 @@ def test_a_container_that_is_restarted_takes_its_folder_over(db: Database, datab
 
 def test_dev_in_the_image_is_probed_too(db: Database, database_url: str) -> None:
     """Django's own server, whose static files are collected into the runtime folder."""
-    environ = {"DJANGO_CONFIGURATION": "Dev", "RUN_MIGRATIONS": "true", "DATABASE_URL": database_url}
+    environ = {"DJANGO_CONFIGURATION": "Dev", "DATABASE_URL": database_url}
     with db.container("dev", **environ) as container:
         container.wait_until_ready()
         assert container.execute("doorito", "health").stdout == "web: ready\n"

@@ -13,10 +13,11 @@ from typing import Final
 
 import pytest
 
+from tests.ports import free_port
 from tests.scenarios.engine import run
 from tests.system.copies import copy_tree
 from tests.system.jobs import do_main_job, visitor
-from tests.system.stack import ROOT, free_port, wait_until
+from tests.system.stack import ROOT, wait_until
 from tests.system.test_environment import NASTY
 
 pytestmark = [pytest.mark.scenario, pytest.mark.usefixtures("image")]

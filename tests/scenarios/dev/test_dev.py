@@ -11,11 +11,12 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.ports import free_port
 from tests.scenarios.engine import run
 from tests.system.client import Client
 from tests.system.copies import copy_tree
 from tests.system.jobs import do_main_job
-from tests.system.stack import free_port, wait_until
+from tests.system.stack import wait_until
 
 pytestmark = [pytest.mark.scenario, pytest.mark.usefixtures("image")]
 DEVELOPER = 12345  # a user who is neither root nor the image's own

@@ -14,7 +14,7 @@ from celery.exceptions import TaskRevokedError
 
 from tests.apps.broker.client import unique, wait_until
 from tests.apps.broker.workers.site import Site
-from tests.system.stack import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")
