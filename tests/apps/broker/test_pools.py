@@ -24,11 +24,15 @@ def pool(broker: Broker) -> Iterator[Any]:
 
 
 @pytest.fixture
-def connection(broker: Broker) -> Iterator[Any]:
-    """A connection whose pools are closed with it."""
+def connection(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A connection with groups of pools of its own: all applications of a process share kombu's."""
+    connections, producers = pools.Connections(limit=10), pools.Producers(limit=10)
+    monkeypatch.setattr(pools, "connections", connections)
+    monkeypatch.setattr(pools, "producers", producers)
     with Connection(broker.url) as connection:
         yield connection
-        pools.reset()
+        for pool in (*producers.values(), *connections.values()):
+            pool.force_close_all()
 
 
 def test_a_pool_has_a_limit(pool: Any) -> None:

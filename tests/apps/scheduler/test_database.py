@@ -189,7 +189,7 @@ def test_a_schedule_that_was_never_read_is_not_made_up(
 def test_a_beat_that_waits_for_its_database_stops_when_told_to() -> None:
     """TERM ends it at once, though beat's own handler would save a schedule that is not there yet."""
     beat = subprocess.Popen(
-        [sys.executable, "-m", "celery", "--quiet", "-A", "boot", "beat", "--pidfile="],
+        [sys.executable, "-m", "boot.celery_program", "beat", "--pidfile="],
         env={**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"},
         stderr=subprocess.PIPE,
         text=True,

@@ -164,7 +164,7 @@ def test_nasty_values_reach_the_programs(project: Project) -> None:
         "pairs = (pid / 'environ').read_bytes().decode().split(chr(0))\n"
         "print(json.dumps(dict(pair.split('=', 1) for pair in pairs if '=' in pair)))"
     )
-    for service, command in (("web", "gunicorn"), ("celery-worker", "celery\\0--quiet")):
+    for service, command in (("web", "gunicorn"), ("celery-worker", "boot.celery_program\\0worker")):
         arrived = json.loads(project.python(service, code.format(command)))
         for number, text in enumerate(NASTY):
             assert arrived[f"NASTY_{number:02}"] == text
