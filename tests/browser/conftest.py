@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserType, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    ConsoleMessage,
+    Page,
+    StorageState,
+    sync_playwright,
+)
 
 from tests.system.stack import Stack
 
@@ -50,21 +58,38 @@ def complaints() -> list[str]:
     return []
 
 
-@pytest.fixture
-def page(chromium: Browser, stack: Stack, complaints: list[str]) -> Iterator[Page]:
-    """A page of a fresh browser, logged in. It fails the test if `complaints` are left."""
+@pytest.fixture(scope="module")
+def signed_in(chromium: Browser, stack: Stack) -> StorageState:
+    """What a browser keeps that has logged in, without a complaint."""
     context = chromium.new_context(base_url=stack.url)
-    context.on("console", lambda message: complaints.extend(_complaint(message)))
-    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    complaints: list[str] = []
+    _listen(context, complaints)
     page = context.new_page()
     page.goto("/accounts/log-in/?next=/accounts/password/")
     page.get_by_label("E-mail address").fill(stack.email)
     page.get_by_label("Password").fill(stack.password)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{stack.url}/accounts/password/")
-    yield page
+    state = context.storage_state()
     context.close()
     assert complaints == []
+    return state
+
+
+@pytest.fixture
+def page(chromium: Browser, stack: Stack, signed_in: StorageState, complaints: list[str]) -> Iterator[Page]:
+    """A page of a fresh browser, logged in. It fails the test if `complaints` are left."""
+    context = chromium.new_context(base_url=stack.url, storage_state=signed_in)
+    _listen(context, complaints)
+    yield context.new_page()
+    context.close()
+    assert complaints == []
+
+
+def _listen(context: BrowserContext, complaints: list[str]) -> None:
+    """Note what gets onto the console of any tab."""
+    context.on("console", lambda message: complaints.extend(_complaint(message)))
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
 
 
 def _complaint(message: ConsoleMessage) -> list[str]:
