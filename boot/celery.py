@@ -1,4 +1,4 @@
-"""The Celery application: `celery -A boot worker`, `celery -A boot beat`."""
+"""The Celery application, of `celery -A boot ...` and of `python -m boot.celery_program worker|beat`."""
 
 from __future__ import annotations
 

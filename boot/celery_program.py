@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import importlib
 import sys
-from pathlib import Path
 from typing import Final
 
 from celery import maybe_patch_concurrency
 
 PROGRAMS: Final = ("worker", "beat")
-CELERY: Final = ("--quiet", "-A", "boot")
 EX_USAGE: Final = 64  # sysexits.h
 
 
 def main(name: str, arguments: list[str]) -> None:
     """Run the program to its end, which is a SystemExit with its status; 2 for an option that it has not."""
     maybe_patch_concurrency(arguments)  # gevent replaces what other modules import, so it comes first
-    # The command line of a worker that replaces itself on SIGHUP.
-    sys.argv = [str(Path(sys.executable).with_name("celery")), *CELERY, name, *arguments]
+    sys.argv = ["-m", "boot.celery_program", name, *arguments]  # what a worker starts in its place on SIGHUP
     from celery.bin.base import CLIContext
 
     from boot.celery import app

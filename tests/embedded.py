@@ -13,9 +13,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from xdist.workermanage import NodeManager  # type: ignore[import-untyped]
 
 from boot import env, places, postgres
 
+CLEAN_UP_S = 60  # seconds
 FOLDER = Path(tempfile.mkdtemp(prefix="doorito-test-"))
 STATE_DIR = FOLDER / "state"
 
@@ -31,8 +33,12 @@ os.environ |= {
 _servers = contextlib.ExitStack()
 
 
-def pytest_sessionstart() -> None:
+def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the server; a test database in it is pytest-django's business."""
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        # pytest-xdist's own process runs no test. Its processes may take as long to clean up as tests may.
+        NodeManager.EXIT_TIMEOUT = CLEAN_UP_S
+        return
     # Whoever starts tests in the background may have them ignore these, and programs would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -18,8 +18,8 @@ def free_port() -> int:
 def free_ports(number: int) -> list[int]:
     """Ports that nobody listens on, all different.
 
-    Tests that run beside these, in another of pytest-xdist's processes, are given others, so none is taken
-    before its server listens.
+    Tests that run beside these, in another of pytest-xdist's processes, are given others: a port is free for
+    them too until its server listens.
     """
     ours = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

@@ -34,7 +34,7 @@ IMPORTS: Final = {
     "supervisord and the plug-in": "import boot.supervision.main, boot.supervision.plugin",
     "Django, set up": "import boot.settings, django; django.setup()",
     "Django, its pages and gunicorn": "import django; django.setup(); import boot.urls, gunicorn.app.wsgiapp",
-    "Celery's worker": "import django; django.setup(); import celery.bin.celery, celery.apps.worker",
+    "Celery's worker": "import django; django.setup(); import celery.bin.worker, celery.apps.worker",
 }
 
 

@@ -28,8 +28,9 @@ def stack_of_two(database_url: str) -> Iterator[Stack]:
 def kill(stack: Stack, program: str) -> None:
     """Once, as soon as it counts as running."""
     stack.wait_for(f"{program} to run", lambda: stack.program_pid(program))
-    os.kill(stack.program_pid(program), signal.SIGKILL)
-    stack.wait_for("its death", lambda: stack.status().get(program) != "RUNNING")
+    pid = stack.program_pid(program)
+    os.kill(pid, signal.SIGKILL)
+    stack.wait_for("its death", lambda: stack.program_pid(program) != pid)
 
 
 def test_a_program_that_dies_again_and_again_ends_the_stack(stack_of_two: Stack) -> None:

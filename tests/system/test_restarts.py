@@ -28,6 +28,16 @@ def test_a_killed_program_comes_back(program: str, stack: Stack) -> None:
     stack.wait_for("its children to end", lambda: not _group(before))
 
 
+def test_a_worker_replaces_itself_when_told_to(stack: Stack) -> None:
+    """SIGHUP is Celery's own restart: the same process runs the same program anew."""
+    stack.wait_for("the worker to be connected", lambda: _worker_is_ready(stack))
+    pid, before = stack.program_pid("celery-worker"), stack.log.count(" ready.\n")
+    stack.supervisorctl("signal", "HUP", "celery-worker")
+    stack.wait_for("its word", lambda: stack.log.count(" ready.\n") > before)
+    assert stack.program_pid("celery-worker") == pid
+    assert b"boot.celery_program\0worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
 def test_the_main_job_works_after_all_that(stack: Stack) -> None:
     """Log-in, upload, worker, result: as before."""
     stack.wait_for("the worker to be connected", lambda: _worker_is_ready(stack))

@@ -18,7 +18,7 @@ BEGIN: Final = "<!-- supervision: begin, written by `make bench-supervision` -->
 END: Final = "<!-- supervision: end -->"
 TITLES: Final = {
     "starts": "Seconds from the supervisor's exec until web server, worker and beat are ready",
-    "returns": "Milliseconds from a program's SIGKILL to its new process",
+    "returns": "Milliseconds from a program's SIGKILL to its new process, and until the kernel has ended it",
     "stops": "Seconds from TERM to the end of an idle stack",
 }
 

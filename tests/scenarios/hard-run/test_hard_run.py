@@ -18,10 +18,10 @@ OPTIONS = [
 
 
 @pytest.fixture(scope="module")
-def container(migrated: str, db: Database) -> Iterator[Container]:
+def container(image: str, db: Database) -> Iterator[Container]:
     """Role `all` with the default numbers, by a user whom nobody knows."""
     with (
-        db.database(template=migrated) as url,
+        db.database() as url,
         db.container("all", options=OPTIONS, DATABASE_URL=url) as started,
     ):
         yield started.wait_until_ready()
