@@ -28,6 +28,7 @@ scheme.register()
 Task.Request = "apps.broker.request:Request"
 
 app = Celery("doorito")
+app.Beat = app.subclass_with_self("apps.scheduler.beat:Beat")  # type: ignore[misc, arg-type] # a name will do
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add(Heartbeat)

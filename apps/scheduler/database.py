@@ -10,6 +10,7 @@ from django.db import Error, connection
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from apps.scheduler import ownership, signals
+from apps.scheduler.stops import stop
 
 NO_DATABASE: Final = "the database does not answer"
 RETRY_S: Final = 1.0  # seconds between two tries: a restart of PostgreSQL takes about as long
@@ -23,28 +24,26 @@ class WaitingScheduler(DatabaseScheduler):
     Beat would otherwise die of it, be restarted, and die again until supervisord gives up.
     """
 
-    _is_waiting = False  # of the class: beat's handler of TERM makes a scheduler of its own
-
     def setup_schedule(self) -> None:
         """Install the entries of the settings, once the database answers."""
-        if WaitingScheduler._is_waiting:
-            raise SystemExit  # TERM came while the first one waited: there is no schedule to save
-        WaitingScheduler._is_waiting = True
         # Asked before, not after a failure: the base class half remembers a read that failed.
-        try:
-            while not _database_answers():
-                time.sleep(RETRY_S)
-        finally:
-            WaitingScheduler._is_waiting = False
+        while not _database_answers():
+            time.sleep(RETRY_S)
         ownership.take_back()
         super().setup_schedule()
 
     def tick(self, *args: Any, **options: Any) -> Any:
         """A turn of beat's loop; seconds until the next one. Tells `signals.turned`."""
         self._reasons: list[str] = []
-        wait = super().tick(*args, **options)
+        with stop.awaits():
+            wait = super().tick(*args, **options)
         signals.turned.send(sender=type(self), reasons=self._reasons)
         return wait
+
+    def sync(self) -> None:
+        """Save when each task was last sent."""
+        with stop.awaits():
+            super().sync()
 
     def schedule_changed(self) -> bool:
         """Whether rows have changed; while the database is away none has, in one line of the log."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_a_program_that_never_starts_leaves_the_others_up(database_url: str, tmp
     """Beat's command does not exist: supervisord tries, and gives up. What ends all is in test_refusals."""
     tree = copy_tree(tmp_path / "tree")
     file = tree / "supervisor/programs/celery-beat.conf"
-    text = file.read_text().replace("command=celery ", "command=no-such-command ")
+    text = re.sub(r"^command=\S+", "command=no-such-command", file.read_text(), flags=re.MULTILINE)
     file.write_text(text.replace("startretries=8", "startretries=1"))
     with Stack(root=tree, environ={"DATABASE_URL": database_url}) as stack:
         stack.begin()
