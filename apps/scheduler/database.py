@@ -35,8 +35,7 @@ class WaitingScheduler(DatabaseScheduler):
     def tick(self, *args: Any, **options: Any) -> Any:
         """A turn of beat's loop; seconds until the next one. Tells `signals.turned`."""
         self._reasons: list[str] = []
-        with stop.awaits():
-            wait = super().tick(*args, **options)
+        wait = super().tick(*args, **options)
         signals.turned.send(sender=type(self), reasons=self._reasons)
         return wait
 
@@ -47,15 +46,17 @@ class WaitingScheduler(DatabaseScheduler):
 
     def schedule_changed(self) -> bool:
         """Whether rows have changed; while the database is away none has, in one line of the log."""
-        if not _database_answers():
-            self._reasons = [NO_DATABASE]
-            return False
-        return bool(super().schedule_changed())
+        with stop.awaits():
+            if not _database_answers():
+                self._reasons = [NO_DATABASE]
+                return False
+            return bool(super().schedule_changed())
 
     def all_as_schedule(self) -> dict[str, Any]:
         """The enabled rows; while the database is away, those that were read last."""
         try:
-            schedule: dict[str, Any] = super().all_as_schedule()
+            with stop.awaits():
+                schedule: dict[str, Any] = super().all_as_schedule()
         except Error as error:
             if self._schedule is None:
                 raise

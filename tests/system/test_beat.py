@@ -34,12 +34,16 @@ def held(database_url: str) -> Iterator[psycopg.Connection]:
 class Beat:
     """Beat by itself, and what it says."""
 
-    def __init__(self, database_url: str, log: Path) -> None:
+    def __init__(self, database_url: str, log: Path, **environ: str) -> None:
         self._url, self._log = database_url, log
         clean = {name: text for name, text in os.environ.items() if name not in env.VARIABLES}
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                COMMAND, cwd=ROOT, env={**clean, "DATABASE_URL": database_url}, stdout=output, stderr=output
+                COMMAND,
+                cwd=ROOT,
+                env={**clean, "DATABASE_URL": database_url, **environ},
+                stdout=output,
+                stderr=output,
             )
 
     def log(self) -> str:
@@ -92,3 +96,15 @@ def test_a_stop_while_the_schedule_is_made_is_obeyed_at_once(held: psycopg.Conne
     beat.terminate()
     assert beat.wait() == 0, beat.log()
     assert "Traceback" not in beat.log()
+
+
+def test_a_stop_while_the_broker_is_away_is_obeyed_at_once(database_url: str, tmp_path: Path) -> None:
+    """Beat tries again a hundred times; a stop is not to wait for that."""
+    away = {"CELERY_BROKER_URL": "amqp://127.0.0.1:1//", "CLEANUP_UPLOADS_INTERVAL_HOURS": "0.0006"}
+    beat = Beat(database_url, tmp_path / "log", **away)
+    try:
+        wait_until("it to try again", lambda: beat.log().count("Trying again in") > 2, beat.log)
+        beat.terminate()
+        assert beat.wait() == 0, beat.log()
+    finally:
+        beat.kill()
